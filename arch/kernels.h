@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one door between src/ and arch/: what a kernel gets, what it must compute, and the byte
+ * layouts that both sides agree on. src/ packs, plans and splits work; arch/ builds tables,
+ * expands scales and multiplies tiles.
+ *
+ * Every (layout, width) pair has a scalar kernel, so that packed bytes work on every machine, and
+ * every other kernel must give the same floats as the scalar one, to the bit. That is possible
+ * because the integer stage is exact and the float stage is one prescribed sequence of fused
+ * multiply-adds per result (struct tmac_tile).
+ */
+#ifndef TMAC_ARCH_KERNELS_H
+#define TMAC_ARCH_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---------------------------------------------------------------------------------------------
+ * Packed layouts
+ *
+ * Weights are packed in tiles of `tile_rows` rows; a tile is a run of cells, one per step of 32
+ * activations. Rows and steps past the matrix are padded with code 0 (their activations are 0).
+ * In every layout the low half of each byte holds activations 0..15 of the step and the high half
+ * 16..31, so that kernels for groups of 16 can stop half-way.
+ *
+ * ROWS32, ROWS64 (lookup; a byte is a row). A cell is [plane][j = 0..3][tile_rows bytes]:
+ *     byte r:   bit 7..4: plane bits of k = 16+4j+3 .. 16+4j   bit 3..0: of k = 4j+3 .. 4j
+ *
+ * QUAD (lookup; a 32-bit lane is a row, its four bytes four tables). [plane][half = 0, 1][64
+ * bytes]: byte 4r+j of a half, row 16*half + r: bit 7..4: plane bits of k = 16+4j+3 .. 16+4j
+ * bit 3..0: of k = 4j+3 .. 4j
+ *
+ * DIRECT (a 32-bit lane is a row, its four bytes four neighbouring k; codes stay whole).
+ *     4 bits:   [z = 0..3][half][64]  byte 4r+i:  bit 7..4: k = 16+4z+i   bit 3..0: k = 4z+i
+ *     2 bits:   [z = 0..1][half][64]  byte 4r+i:  field f (bits 2f+1..2f): k = 4(2f+z) + i
+ *     1 bit:    [half][64]            byte 4r+i:  bit f: k = 4f + i
+ *     3 bits:   the low two bits as a 2-bit cell, then the high bit as a 1-bit cell
+ *     ternary:  as 2 bits
+ *
+ * Planes in the lookup layouts: plane p is bit p of the code. Ternary has two planes of equal
+ * weight: plane 0 is (q >= 1), plane 1 is (q == 2).
+ * ------------------------------------------------------------------------------------------- */
+
+enum tmac_layout {
+    TMAC_LAYOUT_ROWS32,
+    TMAC_LAYOUT_ROWS64,
+    TMAC_LAYOUT_QUAD,
+    TMAC_LAYOUT_DIRECT,
+    TMAC_LAYOUT_COUNT
+};
+
+/* Index of a public tmac_width in the arrays below. */
+enum tmac_w { TMAC_W1, TMAC_W2, TMAC_W3, TMAC_W4, TMAC_WT, TMAC_W_COUNT };
+
+enum {
+    TMAC_STEP_K = 32, /* activations per step */
+    TMAC_MAX_TILE_ROWS = 64,
+    TMAC_MAX_BLOCK_K = 128, /* activations that share one scale */
+    TMAC_MAX_PANEL = 8      /* columns that a kernel takes at once: 1, 2, 4 or 8 */
+};
+
+static inline int tmac_layout_tile_rows(enum tmac_layout layout)
+{
+    return layout == TMAC_LAYOUT_ROWS64 ? 64 : 32;
+}
+
+/* Bits that a code takes in a cell. */
+static inline int tmac_width_bits(enum tmac_w w)
+{
+    static const uint8_t bits[TMAC_W_COUNT] = {1, 2, 3, 4, 2};
+    return bits[w];
+}
+
+static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
+{
+    return (size_t)tmac_layout_tile_rows(layout) * TMAC_STEP_K / 8 * (size_t)tmac_width_bits(w);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Tables
+ *
+ * Columns are built in panels of 8, then 4, 2 and 1 for what remains. Per panel of `columns`:
+ *
+ *   [step][column][128 bytes]                  lookup: 8 tables of 16 entries, table g for
+ *                                              activations 4g .. 4g+3 of the step
+ *   [step][g = 0..7][column][4 bytes]          int8: activations 4g .. 4g+3 of the step
+ *   [block][column] float scale, then [block][column] float sum
+ *
+ * A block is the run of activations that shares one scale: 16, 32, 64 or 128; the last may be
+ * short.
+ *
+ * Lookup. Entry c of a table stands for the sum of +-x_i, + where bit i of c is set:
+ *     sum(c) = (+-x0 +- x1) + (+-x2 +- x3)            rounded like that
+ *     entry(c) = round_even(sum(c) * (127 / max))     max: the block's greatest |sum|
+ *     scale = max / 127 * 0.5                         (codes are (2^b-1)/2 + sum of 2^(i-1) c_i)
+ *     sum = sum over the block of x                   (order: tmac_build)
+ *   S8 stores entry, U8 stores entry + 128.
+ * Int8.
+ *     x8 = round_even(x * (127 / max)), max: the block's greatest |x|;  scale = max / 127
+ *     sum = scale * (float)(sum of x8)
+ * With a given scale s (int8 activations): the factor is 1 / s and `scale` is s itself.
+ * A max below TMAC_TINY makes the block all zero, scale and sum 0. A block whose max is NaN or
+ * infinite has zero entries, and NaN for scale and sum.
+ * ------------------------------------------------------------------------------------------- */
+
+enum tmac_table_kind { TMAC_TABLE_U8, TMAC_TABLE_S8, TMAC_TABLE_INT8, TMAC_TABLE_KIND_COUNT };
+
+/* Keeps scale * integer * weight scale above the denormals, which cost a hundred cycles each. */
+#define TMAC_TINY 1e-25f
+
+static inline enum tmac_table_kind tmac_layout_table_kind(enum tmac_layout layout)
+{
+    return layout == TMAC_LAYOUT_DIRECT ? TMAC_TABLE_INT8
+           : layout == TMAC_LAYOUT_QUAD ? TMAC_TABLE_S8
+                                        : TMAC_TABLE_U8;
+}
+
+/* Table bytes per step and column. */
+static inline size_t tmac_table_step_bytes(enum tmac_table_kind kind)
+{
+    return kind == TMAC_TABLE_INT8 ? 32 : 128;
+}
+
+/* Builds consecutive blocks of one column. */
+struct tmac_build {
+    const float *x; /* blocks * block_k values, zero past the column's end */
+    int blocks;
+    int block_k;         /* 16, 32, 64 or 128 */
+    const float *given;  /* [blocks] given scales, or NULL; INT8 only */
+    uint8_t *tables;     /* the first block's step, this column. With blocks of 16, the first
+                            block is the first half of a step */
+    size_t step_stride;  /* from one step to the next: columns * tmac_table_step_bytes */
+    size_t group_stride; /* INT8: from one g to the next: 4 * columns */
+    float *scale;        /* [block * meta_stride] */
+    float *sum;
+    size_t meta_stride; /* columns */
+};
+
+/* The sum over a block adds x[8i + j] into lane j of 8 in order of i, then lanes j and j+4, then
+ * j and j+2, then 0 and 1. */
+typedef void tmac_build_fn(const struct tmac_build *build);
+
+/* ---------------------------------------------------------------------------------------------
+ * Scales
+ *
+ * Packed scales of a tile, R = tile_rows, T = bytes of the scale type:
+ *   one level    per group:        [R] scale,  then POINT: [R] u8 zero;  MIN: [R] minimum
+ *   two levels   per super-group:  [R] scale (and MIN: [R] minimum), then per group in it:
+ *                                  I8: [R] i8 sub-scale, then MIN: [R] u8 sub-minimum;
+ *                                  U4: [R] sub-scale in the low, sub-minimum in the high half-byte;
+ *                                  then POINT: [R] u8 zero
+ * They are expanded to floats for a tile and a chunk of steps at a time, so that the kernels know
+ * one scale kind only:
+ *     scale   = (float)packed * unit            two levels: ((float)packed * unit) * sub
+ *                                               (unit is a power of two: its product is exact)
+ *     minimum = MIN: (float)packed;  two levels: (float)packed * sub
+ *               POINT: -(scale * (float)zero)
+ * ------------------------------------------------------------------------------------------- */
+
+enum tmac_scale_kind { TMAC_SCALE_KIND_F32, TMAC_SCALE_KIND_F16, TMAC_SCALE_KIND_BF16 };
+enum tmac_zero_kind { TMAC_ZERO_KIND_NONE, TMAC_ZERO_KIND_POINT, TMAC_ZERO_KIND_MIN };
+enum tmac_sub_kind { TMAC_SUB_KIND_NONE, TMAC_SUB_KIND_I8, TMAC_SUB_KIND_U4 };
+
+struct tmac_scale_format {
+    enum tmac_scale_kind type;
+    enum tmac_zero_kind zero;
+    enum tmac_sub_kind sub;
+    int64_t super_groups; /* groups per super-group; 1 with one level */
+    float unit;           /* 1, or 2 for symmetric 1-bit weights */
+};
+
+static inline size_t tmac_scale_type_bytes(enum tmac_scale_kind type)
+{
+    return type == TMAC_SCALE_KIND_F32 ? 4 : 2;
+}
+
+/* Bytes of a tile's packed scales: per super-group its head, then each group's own bytes. With one
+ * level every group is its own super-group and its head holds all but the zero points. */
+struct tmac_scale_geometry {
+    size_t head;  /* [R] scale, [R] minimum */
+    size_t group; /* sub-scales, sub-minimums, zero points of one group */
+    size_t super; /* head and all groups of a super-group */
+};
+
+static inline struct tmac_scale_geometry tmac_scale_geometry(const struct tmac_scale_format *format,
+                                                             int tile_rows)
+{
+    const size_t rows = (size_t)tile_rows;
+    const bool minimum = format->zero == TMAC_ZERO_KIND_MIN;
+    struct tmac_scale_geometry geometry;
+
+    geometry.head = rows * tmac_scale_type_bytes(format->type) * (minimum ? 2 : 1);
+    geometry.group = format->sub == TMAC_SUB_KIND_I8   ? rows * (minimum ? 2 : 1)
+                     : format->sub == TMAC_SUB_KIND_U4 ? rows
+                                                       : 0;
+    if (format->zero == TMAC_ZERO_KIND_POINT)
+        geometry.group += rows;
+    geometry.super = geometry.head + geometry.group * (size_t)format->super_groups;
+    return geometry;
+}
+
+/* Where the head and the own bytes of group `group` start, in a tile's scales. */
+static inline void tmac_scale_find(const struct tmac_scale_geometry *geometry,
+                                   const struct tmac_scale_format *format, const uint8_t *packed,
+                                   int64_t group, const uint8_t **head, const uint8_t **own)
+{
+    *head = packed + (size_t)(group / format->super_groups) * geometry->super;
+    *own = *head + geometry->head + (size_t)(group % format->super_groups) * geometry->group;
+}
+
+struct tmac_expand {
+    const struct tmac_scale_format *format;
+    const uint8_t *packed; /* the tile's scales */
+    int tile_rows;         /* 32 or 64 */
+    int64_t group;         /* first group wanted */
+    int groups;
+    float *scale;   /* [groups][tile_rows], 64-byte aligned */
+    float *minimum; /* the same; untouched where zero is NONE */
+};
+typedef void tmac_expand_fn(const struct tmac_expand *expand);
+
+/* ---------------------------------------------------------------------------------------------
+ * Multiply
+ *
+ * One tile, one panel of columns, a chunk of steps. For every row r and column n:
+ *     acc = accumulate ? y[n * y_stride + r] : 0
+ *     for every block b of the chunk, in order:
+ *         I   = the integer stage: lookup: sum over planes p of 2^p (ternary: 1) and groups of 4
+ *               of entry(nibble);  direct: sum over k of code * x8
+ *         t   = fma((float)I, act_scale[b][n], offset * act_sum[b][n])     the product rounded
+ *         acc = fma(scale[b >> block_shift][r], t, acc)
+ *         if (minimum) acc = fma(minimum[b >> block_shift][r], act_sum[b][n], acc)
+ *     y[n * y_stride + r] = acc
+ * |I| < 2^24, so that its conversion is exact.
+ * ------------------------------------------------------------------------------------------- */
+
+struct tmac_tile {
+    enum tmac_layout layout; /* what was packed, for functions that serve several */
+    enum tmac_w width;
+    const uint8_t *codes;   /* cells of this tile from the chunk's first step; 64-byte aligned */
+    const float *scale;     /* [group of the chunk][tile_rows] */
+    const float *minimum;   /* the same, or NULL */
+    const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
+    const float *act_scale; /* [block of the chunk][columns] */
+    const float *act_sum;
+    float offset;
+    int steps;       /* in the chunk, >= 1 */
+    int block_k;     /* 16, 32, 64 or 128; the chunk's last block may be short */
+    int block_shift; /* log2 of the blocks per group; 31: the chunk has one group */
+    int columns;     /* 1, 2, 4 or 8 */
+    bool accumulate;
+    float *y; /* tile_rows floats per column, any float alignment */
+    size_t y_stride;
+};
+typedef void tmac_multiply_fn(const struct tmac_tile *tile);
+
+struct tmac_kernel {
+    const char *name;           /* family_width_rows_isa: "direct_w4_m32_avx2" */
+    tmac_multiply_fn *multiply; /* never NULL once scalar has filled the struct */
+};
+
+/* What src/ may use of a CPU. Scalar fills everything, each better set overrides what it has. */
+struct tmac_kernels {
+    const char *isa;   /* name of the best set that took part */
+    uint32_t isa_mask; /* TMAC_ISA_* of all that took part */
+    struct tmac_kernel kernel[TMAC_LAYOUT_COUNT][TMAC_W_COUNT];
+    tmac_build_fn *build[TMAC_TABLE_KIND_COUNT];
+    tmac_expand_fn *expand;
+    void (*f16_to_f32)(const uint16_t *from, float *to, size_t count);
+    void (*bf16_to_f32)(const uint16_t *from, float *to, size_t count);
+    /* The layout to pack for, by measurement: the best lookup layout, and the best of all. */
+    uint8_t lookup_layout[TMAC_W_COUNT]; /* enum tmac_layout */
+    uint8_t best_layout[TMAC_W_COUNT];
+};
+
+/* Bits TMAC_ISA_* of what this machine can run. */
+uint32_t tmac_cpu_isa(void);
+/* Fills the struct with scalar kernels, then with every set in `mask` that the machine has and
+ * whose predecessor is in use. */
+void tmac_kernels_init(struct tmac_kernels *kernels, uint32_t mask);
+
+/* One per instruction set, in its own folder. */
+void tmac_scalar_init(struct tmac_kernels *kernels);
+void tmac_avx2_init(struct tmac_kernels *kernels);
+void tmac_avx512_init(struct tmac_kernels *kernels);
+void tmac_avx512_vnni_init(struct tmac_kernels *kernels);
+void tmac_avx512_vbmi_init(struct tmac_kernels *kernels);
+void tmac_neon_init(struct tmac_kernels *kernels);
+void tmac_dotprod_init(struct tmac_kernels *kernels);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * The direct family in plain C: codes times int8 activations. */
+#include "scalar.h"
+
+/* The code's field in a DIRECT cell of `bits` bits (1, 2 or 4) for row `row` and activation `k`. */
+static unsigned direct_field(const uint8_t *cell, int bits, int row, int k)
+{
+    const int group = k / 4;  /* of 4 neighbouring activations: 0..7 */
+    const int vectors = bits; /* z runs over `bits` vectors of 64 bytes */
+    const int z = group % vectors, field = group / vectors;
+    const uint8_t byte = cell[(z * 2 + row / 16) * 64 + row % 16 * 4 + k % 4];
+
+    return byte >> (field * bits) & ((1u << bits) - 1);
+}
+
+static unsigned direct_code(const uint8_t *cell, enum tmac_w width, int row, int k)
+{
+    const size_t low_cell = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, TMAC_W2);
+
+    switch (width) {
+    case TMAC_W1:
+        return direct_field(cell, 1, row, k);
+    case TMAC_W3:
+        return direct_field(cell, 2, row, k) | direct_field(cell + low_cell, 1, row, k) << 2;
+    case TMAC_W4:
+        return direct_field(cell, 4, row, k);
+    default:
+        return direct_field(cell, 2, row, k);
+    }
+}
+
+static int32_t direct_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+                              int half_end)
+{
+    const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
+    const size_t columns = (size_t)tile->columns;
+    int32_t sum = 0;
+
+    for (int h = half_begin; h < half_end; h++) {
+        const size_t step = (size_t)h / 2;
+        const uint8_t *cell = tile->codes + step * cell_bytes;
+        for (int k = h % 2 * 16, end = k + 16; k < end; k++) {
+            const size_t group = step * 8 + (size_t)k / 4;
+            const size_t at = (group * columns + (size_t)column) * 4 + (size_t)k % 4;
+            sum += (int32_t)direct_code(cell, tile->width, row, k) * (int8_t)tile->tables[at];
+        }
+    }
+    return sum;
+}
+
+void scalar_direct(const struct tmac_tile *tile)
+{
+    scalar_multiply(tile, direct_integer);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "scalar.h"
+
+#include <string.h>
+
+void tmac_scalar_init(struct tmac_kernels *kernels)
+{
+    static const char *const lookup_name[TMAC_W_COUNT] = {"lookup_w1_scalar", "lookup_w2_scalar",
+                                                          "lookup_w3_scalar", "lookup_w4_scalar",
+                                                          "lookup_wt_scalar"};
+    static const char *const direct_name[TMAC_W_COUNT] = {"direct_w1_scalar", "direct_w2_scalar",
+                                                          "direct_w3_scalar", "direct_w4_scalar",
+                                                          "direct_wt_scalar"};
+
+    memset(kernels, 0, sizeof *kernels);
+    for (int w = 0; w < TMAC_W_COUNT; w++) {
+        const struct tmac_kernel lookup = {lookup_name[w], scalar_lookup};
+        const struct tmac_kernel direct = {direct_name[w], scalar_direct};
+
+        kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup;
+        kernels->kernel[TMAC_LAYOUT_ROWS64][w] = lookup;
+        kernels->kernel[TMAC_LAYOUT_QUAD][w] = lookup;
+        kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct;
+        kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
+        kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
+    }
+    kernels->build[TMAC_TABLE_U8] = scalar_build_lookup_u8;
+    kernels->build[TMAC_TABLE_S8] = scalar_build_lookup_s8;
+    kernels->build[TMAC_TABLE_INT8] = scalar_build_int8;
+    kernels->expand = scalar_expand;
+    kernels->f16_to_f32 = scalar_f16_to_f32;
+    kernels->bf16_to_f32 = scalar_bf16_to_f32;
+}

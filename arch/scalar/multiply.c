@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * The float stage of every scalar kernel. */
+#include "scalar.h"
+
+#include <math.h>
+
+static float multiply_row(const struct tmac_tile *tile, scalar_integer_fn *integer, int column,
+                          int row, float acc)
+{
+    const int halves = 2 * tile->steps, block_halves = tile->block_k / 16;
+    const int tile_rows = tmac_layout_tile_rows(tile->layout);
+
+    for (int h = 0, block = 0; h < halves; h += block_halves, block++) {
+        const int end = h + block_halves < halves ? h + block_halves : halves;
+        const int meta = block * tile->columns + column;
+        const int scale = (block >> tile->block_shift) * tile_rows + row;
+        const float sum = tile->act_sum[meta], offset = tile->offset * sum;
+        const float t =
+            fmaf((float)integer(tile, column, row, h, end), tile->act_scale[meta], offset);
+
+        acc = fmaf(tile->scale[scale], t, acc);
+        if (tile->minimum)
+            acc = fmaf(tile->minimum[scale], sum, acc);
+    }
+    return acc;
+}
+
+void scalar_multiply(const struct tmac_tile *tile, scalar_integer_fn *integer)
+{
+    const int tile_rows = tmac_layout_tile_rows(tile->layout);
+
+    for (int n = 0; n < tile->columns; n++) {
+        float *y = tile->y + (size_t)n * tile->y_stride;
+        for (int r = 0; r < tile_rows; r++)
+            y[r] = multiply_row(tile, integer, n, r, tile->accumulate ? y[r] : 0.0f);
+    }
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libtmac: low-bit weights times float activations on CPUs, by table lookup.
+ *
+ * Three nouns and three verbs:
+ *
+ *   weights   pack       quantized codes and scales, rearranged once for this CPU's kernels
+ *   tables    build      what the kernels want prepared from the activations of 1..N columns
+ *   context   multiply   instruction set, threads, allocator; gemv (N = 1) and gemm (N > 1)
+ *
+ * A weight matrix W has `rows` (M) rows and `cols` (K) columns. Activations X are N columns of
+ * K numbers; the result Y is N columns of M floats: Y[n][m] = sum over k of W[m][k] * X[n][k].
+ * A column lies contiguous in memory, the next one a stride behind it.
+ *
+ * Conventions of every function here
+ *   Errors    A function that can fail returns a tmac_status; on anything but TMAC_OK its output
+ *             arguments are untouched unless its comment says otherwise. The library never
+ *             aborts, never prints, and reads or writes nothing outside the memory described to it.
+ *   Threads   There is no global state. A context, weights and tables that are not being built may
+ *             be used by any number of threads at once. Building a tables object, and freeing
+ *             anything, needs that no other thread uses it.
+ *   Lifetime  A handle belongs to the caller and is freed with the matching _free (NULL is fine).
+ *             A context must outlive the weights and tables that were made with it.
+ *   Structs   start with struct_size, which the caller sets to sizeof the struct and zeroes the
+ *             rest: later versions add members at the end, and zero always means the default.
+ *   Numbers   Sizes are in bytes, strides in elements unless a name says bytes. Rows, columns and
+ *             strides are int64_t and must not be negative. The rounding mode must be to nearest.
+ */
+#ifndef TMAC_H
+#define TMAC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TMAC_VERSION_MAJOR 0
+#define TMAC_VERSION_MINOR 1
+#define TMAC_VERSION_PATCH 0
+
+#if defined(_WIN32)
+#  define TMAC_API
+#elif defined(__GNUC__)
+#  define TMAC_API __attribute__((visibility("default")))
+#else
+#  define TMAC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Status
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum tmac_status {
+    TMAC_OK = 0,
+    TMAC_ERROR_NULL = 1,         /* a required pointer is null */
+    TMAC_ERROR_STRUCT_SIZE = 2,  /* struct_size is not one this library knows */
+    TMAC_ERROR_ENUM = 3,         /* an enumerated member has an unknown value */
+    TMAC_ERROR_SHAPE = 4,        /* rows, cols, columns or a stride is negative, zero or too small */
+    TMAC_ERROR_OVERFLOW = 5,     /* a size computed from the shape does not fit */
+    TMAC_ERROR_GROUP = 6,        /* group size unknown, or it does not divide the columns */
+    TMAC_ERROR_CODE = 7,         /* a code is out of range for its width */
+    TMAC_ERROR_SCALE = 8,        /* a scale or minimum is NaN or infinite */
+    TMAC_ERROR_ZERO = 9,         /* a zero point is NaN, infinite or out of range for its width */
+    TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
+    TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that this library does not import */
+    TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
+    TMAC_ERROR_FAMILY = 13,      /* the forced kernel family does not exist for this width */
+    TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
+    TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
+    TMAC_ERROR_COLUMNS = 16,     /* more columns than the tables have room for */
+    TMAC_ERROR_TABLE_LAYOUT = 17,/* these tables are not laid out for these weights */
+    TMAC_ERROR_NOT_BUILT = 18,   /* tables are multiplied before they were built */
+    TMAC_ERROR_BUFFER_SIZE = 19, /* the caller's memory is too small */
+    TMAC_ERROR_ALIGNMENT = 20,   /* the caller's memory is not aligned as required */
+    TMAC_ERROR_MEMORY = 21,      /* the allocator returned null */
+    TMAC_ERROR_PACKED_MAGIC = 22,/* packed bytes do not start with libtmac's header */
+    TMAC_ERROR_PACKED_VERSION = 23,  /* packed by an incompatible version or byte order */
+    TMAC_ERROR_PACKED_HEADER = 24,   /* the header of packed bytes is damaged or contradicts itself */
+    TMAC_ERROR_PACKED_CHECKSUM = 25, /* the packed bytes are damaged or were never finished */
+    TMAC_ERROR_PACKED_SIZE = 26,     /* fewer packed bytes than the header speaks of */
+    TMAC_ERROR_ALLOCATOR = 27        /* only one of the two allocator functions was given */
+} tmac_status;
+
+/* One English sentence for a status, never null; static storage. */
+TMAC_API const char *tmac_status_text(tmac_status status);
+
+/* The library's version at run time: "0.1.0", and major * 10000 + minor * 100 + patch. */
+TMAC_API const char *tmac_version_text(void);
+TMAC_API uint32_t tmac_version(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Context
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct tmac_context tmac_context;
+typedef struct tmac_weights tmac_weights;
+typedef struct tmac_tables tmac_tables;
+
+/* Instruction sets, one bit each. Every machine has scalar. */
+#define TMAC_ISA_SCALAR UINT32_C(0x0001)
+#define TMAC_ISA_X86_AVX2 UINT32_C(0x0010)        /* with FMA and F16C: x86-64-v3 */
+#define TMAC_ISA_X86_AVX512 UINT32_C(0x0020)      /* F, BW, DQ, VL: x86-64-v4, Skylake-X */
+#define TMAC_ISA_X86_AVX512_VNNI UINT32_C(0x0040) /* and VNNI: Cascade Lake */
+#define TMAC_ISA_X86_AVX512_VBMI UINT32_C(0x0080) /* and VBMI: Ice Lake, Zen 4 */
+#define TMAC_ISA_ARM64 UINT32_C(0x0100)           /* NEON */
+#define TMAC_ISA_ARM64_DOTPROD UINT32_C(0x0200)   /* and the dot product instructions */
+
+/* One piece of parallel work, and a host's way to run `count` of them. The host calls
+ * task(arg, i) exactly once for every i in [0, count), on any threads in any order, and returns
+ * when all have returned. Tasks do not block on each other. */
+typedef void tmac_task(void *arg, int index);
+typedef void tmac_parallel_for(void *host, int count, tmac_task *task, void *arg);
+
+/* Memory from the host: `size` > 0 bytes aligned to `align` (a power of two), or null. */
+typedef void *tmac_allocate(void *host, size_t size, size_t align);
+typedef void tmac_release(void *host, void *memory);
+
+/* Which kernels may be chosen (docs/algorithm.md). Every family multiplies every width. */
+typedef enum tmac_family {
+    TMAC_FAMILY_AUTO = 0,   /* the one that measured fastest on this instruction set */
+    TMAC_FAMILY_LOOKUP = 1, /* a table for every 4 activations, a lookup for every bit plane */
+    TMAC_FAMILY_DIRECT = 2  /* activations as int8, multiplied with codes unpacked in registers */
+} tmac_family;
+
+typedef struct tmac_context_options {
+    size_t struct_size;
+    /* The best instruction set allowed, by name ("scalar", "x86-avx2", "x86-avx512",
+     * "x86-avx512-vnni", "x86-avx512-vbmi", "arm64", "arm64-dotprod"); those below it stay.
+     * NULL: no limit by name. */
+    const char *isa;
+    /* Bits TMAC_ISA_* that may be used; 0: all. Scalar is always allowed; a set whose
+     * predecessors are masked away is not used either. */
+    uint32_t isa_mask;
+    /* Threads to work with; 0: as many as OpenMP offers (1 where the library was built without
+     * it). With parallel_for: how many tasks to hand out, 0 counts as 1. At most 1024. */
+    int32_t threads;
+    tmac_parallel_for *parallel_for; /* NULL: OpenMP, or the calling thread */
+    void *parallel_host;             /* passed to parallel_for */
+    tmac_allocate *allocate; /* both or none; NULL: the C library, huge pages for large blocks */
+    tmac_release *release;
+    void *allocator_host; /* passed to both */
+    tmac_family family;
+} tmac_context_options;
+
+/* Makes a context. `options` may be NULL for the defaults. The environment variable TMAC_ISA, when
+ * set to one of the names above, limits the instruction sets further (an unknown name is
+ * TMAC_ERROR_ISA); it can only take away. It is read here and nowhere else. */
+TMAC_API tmac_status tmac_context_create(const tmac_context_options *options, tmac_context **out);
+TMAC_API void tmac_context_free(tmac_context *context);
+
+/* The instruction set in use, by name, and all sets in use as bits TMAC_ISA_*. */
+TMAC_API const char *tmac_context_isa(const tmac_context *context);
+TMAC_API uint32_t tmac_context_isa_mask(const tmac_context *context);
+TMAC_API int32_t tmac_context_threads(const tmac_context *context);
+
+/* ---------------------------------------------------------------------------------------------
+ * Weights: what they are
+ *
+ * A weight is code q times scale, less a zero. With g the group of column k in row m:
+ *
+ *   one level   scale(m,g) = scales[m][g]
+ *   two levels  scale(m,g) = scales[m][G] * sub_scales[m][g]         G: the super-group of g
+ *
+ *   SYMMETRIC   w = scale * (q - 2^(bits-1));  1 bit: scale * (2q - 1);  ternary: scale * (q - 1)
+ *   CONSTANT    w = scale * (q - zero)
+ *   POINT       w = scale * (q - zero_points[m][g])
+ *   MINIMUM     w = scale * q + minimum;  one level:  minimum = minimums[m][g]
+ *                                         two levels: minimum = minimums[m][G] * sub_minimums[m][g]
+ *
+ * (The minimum is what code 0 stands for; K-quants subtract theirs, so they come negated.)
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum tmac_width {
+    TMAC_WIDTH_1 = 1,
+    TMAC_WIDTH_2 = 2,
+    TMAC_WIDTH_3 = 3,
+    TMAC_WIDTH_4 = 4,
+    TMAC_WIDTH_TERNARY = 5 /* codes 0, 1, 2 */
+} tmac_width;
+
+typedef enum tmac_code_format {
+    TMAC_CODES_BYTES = 0, /* one code per byte */
+    /* A row is a stream of codes of 1, 2, 3 or 4 bits (ternary: 2), the first code in the lowest
+     * bits of the first byte; 3-bit codes cross byte borders. Rows start at whole bytes. */
+    TMAC_CODES_DENSE = 1,
+    TMAC_CODES_GGML = 2 /* rows of ggml blocks with the scales in them: tmac_weights_desc_ggml() */
+} tmac_code_format;
+
+typedef enum tmac_scale_type {
+    TMAC_SCALE_F32 = 0,
+    TMAC_SCALE_F16 = 1,
+    TMAC_SCALE_BF16 = 2
+} tmac_scale_type;
+
+typedef enum tmac_zero {
+    TMAC_ZERO_SYMMETRIC = 0,
+    TMAC_ZERO_CONSTANT = 1,
+    TMAC_ZERO_POINT = 2,
+    TMAC_ZERO_MINIMUM = 3
+} tmac_zero;
+
+typedef enum tmac_sub_format {
+    TMAC_SUB_NONE = 0, /* one level of scales */
+    TMAC_SUB_I8 = 1,   /* sub-scales -128..127, sub-minimums 0..255; a byte each when packed */
+    TMAC_SUB_U4 = 2    /* both 0..15; half a byte each when packed */
+} tmac_sub_format;
+
+#define TMAC_GROUP_ROW INT64_C(-1)    /* one scale per row */
+#define TMAC_GROUP_TENSOR INT64_C(-2) /* one scale for the whole matrix */
+
+typedef struct tmac_weights_desc {
+    size_t struct_size;
+    int64_t rows; /* M >= 1 */
+    int64_t cols; /* K >= 1, a multiple of the group (and super-group) size */
+    tmac_width width;
+    tmac_code_format code_format;
+    const void *codes;        /* any alignment */
+    int64_t code_row_bytes;   /* bytes from one row to the next; 0: rows follow each other tightly */
+    int64_t group;            /* 16, 32, 64, 128, 256, TMAC_GROUP_ROW or TMAC_GROUP_TENSOR */
+    tmac_scale_type scale_type;
+    const void *scales;       /* [rows][groups], or [rows][super-groups]; [1] for the whole tensor */
+    int64_t scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
+    tmac_zero zero_kind;
+    float zero;                   /* CONSTANT: finite */
+    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits */
+    const void *minimums;         /* MINIMUM: shaped and typed like scales */
+    int64_t zero_row_stride;      /* elements from one row of zero_points to the next; 0: tight */
+    tmac_sub_format sub_format;
+    int64_t super_group;          /* two levels: 32 .. 256, a power of two above the group size, or
+                                     TMAC_GROUP_ROW. The group is then 16 .. 128 */
+    const int8_t *sub_scales;     /* two levels: [rows][groups] */
+    const uint8_t *sub_minimums;  /* two levels and MINIMUM: [rows][groups] */
+    int64_t sub_row_stride;       /* elements from one row of either to the next; 0: tight */
+    int32_t ggml_type;            /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
+} tmac_weights_desc;
+
+/* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number: Q4_0 2,
+ * Q4_1 3, Q2_K 10, Q3_K 11, Q4_K 12, TQ1_0 34, TQ2_0 35, Q1_0 41, Q2_0 42. `cols` must be a
+ * multiple of the type's block. TQ2_0 blocks with the unused code 3 are refused when packed
+ * (TMAC_ERROR_CODE). Sets every member but struct_size (which the caller has set) and
+ * code_row_bytes (tight rows; change it afterwards for a stride). */
+TMAC_API tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_t rows,
+                                            int64_t cols, const void *blocks);
+
+/* ---------------------------------------------------------------------------------------------
+ * Weights: comfortable calls
+ * ------------------------------------------------------------------------------------------- */
+
+/* Packs weights into memory of the context's allocator, with all its threads. The description and
+ * what it points to are no longer needed afterwards. */
+TMAC_API tmac_status tmac_weights_pack(const tmac_context *context, const tmac_weights_desc *desc,
+                                       tmac_weights **out);
+TMAC_API void tmac_weights_free(tmac_weights *weights);
+
+typedef struct tmac_weights_info {
+    size_t struct_size;
+    int64_t rows;
+    int64_t cols;
+    tmac_width width;
+    int64_t group;         /* TMAC_GROUP_ROW for one scale per row or tensor */
+    int64_t super_group;   /* 0: one level */
+    size_t packed_bytes;   /* header included */
+    int64_t row_step;      /* row ranges to pack start at its multiples; best for multiplying too */
+    uint32_t table_layout; /* tables with this layout serve these weights; never 0 */
+    tmac_family family;
+    const char *layout;    /* name of the packed layout, static storage */
+    const char *kernel;    /* name of the kernel that multiplies them, static storage */
+    const void *packed;    /* the packed bytes, alive as long as the weights: save and attach them */
+} tmac_weights_info;
+
+TMAC_API tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *info);
+
+/* Unpacks rows [row_begin, row_end) to floats: out[(m - row_begin) * stride + k], stride >= cols.
+ * Gives scale * (q - zero) in single precision: for MINIMUM scale * q rounded, then the sum. */
+TMAC_API tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin,
+                                         int64_t row_end, float *out, int64_t stride);
+
+/* ---------------------------------------------------------------------------------------------
+ * Weights: plain calls, for hosts that own memory and threads
+ *
+ *   plan -> begin -> rows (any threads, disjoint ranges) -> finish -> attach
+ * ------------------------------------------------------------------------------------------- */
+
+#define TMAC_PACKED_ALIGNMENT 64
+
+typedef struct tmac_packed_plan {
+    size_t struct_size;
+    size_t bytes;          /* memory for the packed weights, aligned to TMAC_PACKED_ALIGNMENT */
+    int64_t row_step;
+    uint32_t table_layout;
+    tmac_family family;
+    const char *layout;
+    const char *kernel;
+} tmac_packed_plan;
+
+/* What packing `desc` with this context would take. Data pointers in `desc` are not looked at. */
+TMAC_API tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_desc *desc,
+                                       tmac_packed_plan *plan);
+
+/* Writes the header into `packed`, `bytes` long. */
+TMAC_API tmac_status tmac_packed_begin(const tmac_context *context, const tmac_weights_desc *desc,
+                                       void *packed, size_t bytes);
+
+/* Packs rows [row_begin, row_end) of the weights: row_begin a multiple of the row step, row_end too
+ * or equal to rows. Disjoint ranges may be packed by different threads at once. `desc` describes the
+ * whole matrix, as for tmac_packed_begin, which must have returned. On a bad code or scale those
+ * rows are left undefined. */
+TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *desc,
+                                      int64_t row_begin, int64_t row_end, void *packed, size_t bytes);
+
+/* Writes the checksum over all rows; from here on the bytes can be saved. */
+TMAC_API tmac_status tmac_packed_finish(void *packed, size_t bytes);
+
+#define TMAC_ATTACH_VERIFY UINT32_C(0)      /* read all bytes and compare their checksum */
+#define TMAC_ATTACH_NO_CHECKSUM UINT32_C(1) /* check the header only: for bytes just packed, finished
+                                               or not. Damaged rows give wrong numbers, never worse. */
+
+/* Makes weights of packed bytes where they lie: a mapped file, a host's buffer. They are not copied
+ * and must stay until the weights are freed. The header is checked, never trusted. Bytes packed for
+ * another instruction set work on every machine, but may run on scalar kernels. */
+TMAC_API tmac_status tmac_weights_attach(const tmac_context *context, const void *packed,
+                                         size_t bytes, uint32_t flags, tmac_weights **out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Tables
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum tmac_activation_type {
+    TMAC_ACTIVATION_F32 = 0,
+    TMAC_ACTIVATION_F16 = 1,
+    TMAC_ACTIVATION_BF16 = 2,
+    TMAC_ACTIVATION_I8 = 3 /* x = data * scale */
+} tmac_activation_type;
+
+/* N columns of K activations. NaN or infinity in a column makes all its results NaN. Magnitudes
+ * below 1e-25 count as zero; sums of magnitudes over 4 neighbours must stay below FLT_MAX. */
+typedef struct tmac_activations {
+    size_t struct_size;
+    tmac_activation_type type;
+    int64_t cols;    /* K */
+    int64_t columns; /* N, may be 0 */
+    const void *data; /* [columns][cols], aligned to the element's size */
+    int64_t stride;   /* elements from one column to the next; 0: cols */
+    /* I8 only: */
+    const float *scales;  /* [columns][cols / scale_group rounded up] */
+    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per column */
+    int64_t scale_stride; /* elements from one column's scales to the next; 0: tight */
+} tmac_activations;
+
+/* Room for the tables of up to max_columns columns, for these weights and every other with the same
+ * cols and table_layout. */
+TMAC_API tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
+                                        int64_t max_columns, tmac_tables **out);
+/* Builds the tables from activations, with the context's threads; replaces what they held. On an
+ * error they hold nothing. */
+TMAC_API tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
+                                       const tmac_activations *activations);
+TMAC_API void tmac_tables_free(tmac_tables *tables);
+
+/* Plain calls. Tables of `columns` columns of `cols` activations in the given table layout take
+ * `bytes` bytes, aligned to TMAC_TABLES_ALIGNMENT. Part `part` of `parts` may be built by any
+ * thread, all parts at once; the tables are built when all parts have returned. */
+#define TMAC_TABLES_ALIGNMENT 64
+TMAC_API tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t columns,
+                                      size_t *bytes);
+TMAC_API tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_layout,
+                                            const tmac_activations *activations, int32_t part,
+                                            int32_t parts, void *tables, size_t bytes);
+
+/* ---------------------------------------------------------------------------------------------
+ * Multiply
+ *
+ * Y[n * stride + m] for rows m and columns n; y of any float alignment, stride >= rows. A column's
+ * result does not depend on the other columns, on the row range or on the number of threads: it is
+ * the same to the bit. Nothing but the named elements is written.
+ * ------------------------------------------------------------------------------------------- */
+
+/* y[m] for the one column in `tables` (TMAC_ERROR_COLUMNS where it has another number). */
+TMAC_API tmac_status tmac_gemv(const tmac_context *context, const tmac_weights *weights,
+                               const tmac_tables *tables, float *y);
+/* All columns in `tables`. */
+TMAC_API tmac_status tmac_gemm(const tmac_context *context, const tmac_weights *weights,
+                               const tmac_tables *tables, float *y, int64_t stride);
+/* Rows [row_begin, row_end) of tmac_gemm, with the context's threads. y still points at row 0. */
+TMAC_API tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weights,
+                                    const tmac_tables *tables, int64_t row_begin, int64_t row_end,
+                                    float *y, int64_t stride);
+/* Tables and multiplication in one call. */
+TMAC_API tmac_status tmac_matmul(const tmac_context *context, const tmac_weights *weights,
+                                 const tmac_activations *activations, float *y, int64_t stride);
+
+/* Plain call: rows [row_begin, row_end) of all `columns` columns, on the calling thread, from tables
+ * in the caller's memory that were built for this number of columns. */
+TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
+                                        int64_t columns, int64_t row_begin, int64_t row_end, float *y,
+                                        int64_t stride);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TMAC_H */

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * See peer.h. The ABI is that of llama.cpp 0.5.0 (backend API version 2), kept to what is least
  * likely to move: exported functions, and pointers to structs that stay opaque. Two structs are
  * known here all the same; both say why that is safe.
@@ -215,7 +216,7 @@ static int fail(peer *p, const char *format, ...)
 
 /* ---- opening ---- */
 
-/* POSIX lets a void * hold a function; C has no cast for it that every compiler takes in silence. */
+/* POSIX lets a void * hold a function, but C has no cast that every compiler takes in silence. */
 static void store_function(void *table, size_t offset, void *address)
 {
     memcpy((char *)table + offset, &address, sizeof address);
@@ -338,7 +339,7 @@ static int start_backend(peer *p)
     p->reg = init ? init() : NULL;
     if (!p->reg)
         return fail(p, "ggml_backend_init failed");
-    /* The version is promised to be the first member: it is how ggml's own loader refuses others. */
+    /* The version is the first member for good: by it ggml's own loader refuses other versions. */
     int version;
     memcpy(&version, p->reg, sizeof version);
     if (version != BACKEND_API)

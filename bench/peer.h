@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The peer: llama.cpp's own matrix multiplication, in this process.
  *
  * Benchmarks and reports compare libtmac with what people run today, and a comparison is only
@@ -59,8 +60,8 @@ int peer_to_float(peer *p, int type, const void *blocks, float *out, int64_t n);
 int peer_quantize(peer *p, int type, const float *src, void *dst, int64_t rows, int64_t cols);
 
 /*
- * Copies a matrix (rows x cols weights, row after row, as in a GGUF file) into the backend's memory.
- * repacked 0: the plain CPU layout. repacked 1: the first of the backend's own extra layouts that
+ * Copies a matrix (rows x cols weights, row after row, as in a GGUF file) into the backend's
+ * memory. repacked 0: the plain CPU layout. repacked 1: the first of the backend's own extra layouts that
  * can multiply by it (CPU_REPACK, AMX, ...), which is what llama.cpp prefers when it loads a model.
  * NULL on failure, and also when there is no such layout for this type and shape.
  */

@@ -1,4 +1,7 @@
-/* See gguf.h. */
+/* SPDX-License-Identifier: MIT
+ *
+ * See gguf.h.
+ */
 #define _POSIX_C_SOURCE 200809L
 
 #include "gguf.h"
@@ -210,7 +213,8 @@ static int read_metadata(struct reader *r, uint64_t count)
         if (read_string(r, &key, &length, "a metadata key") ||
             read_u32(r, &kind, "a value's kind"))
             return -1;
-        int is_alignment = length == sizeof alignment - 1 && !memcmp(key, alignment, (size_t)length);
+        int is_alignment =
+            length == sizeof alignment - 1 && !memcmp(key, alignment, sizeof alignment - 1);
         if (is_alignment ? read_alignment(r, kind) : skip_value(r, kind, 0))
             return -1;
     }
@@ -271,8 +275,10 @@ static int size_tensor(struct reader *r, struct gguf_tensor *t)
     return 0;
 }
 
-/* Reads what the header says of the tensors. Where their data begin is known only after the last
- * of them, so that until then t->bytes is the size and offsets[i] all that is known of the place. */
+/*
+ * Reads what the header says of the tensors. Where their data begin is known only after the last
+ * of them, so that until then offsets[i] is all that is known of the place.
+ */
 static int read_tensors(struct reader *r, gguf *g, uint64_t *offsets)
 {
     for (size_t i = 0; i < g->count; i++) {

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * A small, careful reader of GGUF files (versions 2 and 3), the container that llama.cpp keeps its
  * models in. It finds the tensors and leaves their contents alone.
  *
@@ -46,7 +47,7 @@ struct gguf_tensor {
     uint64_t dims[4];  /* dims[0] runs fastest: a matrix has dims[0] columns and dims[1] rows. Those
                           past n_dims are 1; none is 0, and their product fits an int64_t */
     uint32_t type;     /* enum gguf_type, or a number this reader does not know */
-    const void *data;  /* in the file; aligned as the file says, 32 bytes unless it says otherwise */
+    const void *data;  /* in the file; aligned as the file says, to 32 bytes if it says nothing */
     uint64_t bytes;    /* all of them inside the file; 0 when the type is not known */
 };
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The GGUF reader against files it must read and files it must refuse. Bad files are read from
  * memory of exactly their size, so that under ASan one byte too far is found.
  */
@@ -306,6 +307,22 @@ static void aligns_to_32_by_itself(void **state)
     gguf_close(g);
 }
 
+static void knows_its_types(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t type, weights, bytes;
+    } some[] = {{GGUF_F32, 1, 4},       {GGUF_Q4_1, 32, 20},  {GGUF_Q3_K, 256, 110},
+                {GGUF_TQ1_0, 256, 54},  {GGUF_Q1_0, 128, 18}, {GGUF_Q2_0, 64, 18},
+                {UNKNOWN_TYPE, 0, 0}};
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        uint32_t weights, bytes;
+        gguf_type_block(some[i].type, &weights, &bytes);
+        assert_int_equal(weights, some[i].weights);
+        assert_int_equal(bytes, some[i].bytes);
+    }
+}
+
 static void refuses_every_truncation(void **state)
 {
     (void)state;
@@ -497,6 +514,7 @@ int main(void)
         cmocka_unit_test(maps_files),
         cmocka_unit_test(reads_a_file_without_tensors),
         cmocka_unit_test(aligns_to_32_by_itself),
+        cmocka_unit_test(knows_its_types),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(survives_every_spoilt_byte),
         cmocka_unit_test(survives_huge_numbers_everywhere),

@@ -16,12 +16,12 @@
 #include <string.h>
 
 enum {
-    LAST_TYPE = 42,         /* Q2_0: ggml does not check type numbers itself */
+    LAST_TYPE = 42, /* Q2_0: ggml does not check type numbers itself */
     TYPE_F32 = 0,
     BACKEND_API = 2,
-    USAGE_WEIGHTS = 1,      /* GGML_BACKEND_BUFFER_USAGE_WEIGHTS */
-    GRAPH_NODES = 8,        /* ours have three */
-    LOG_WARNING = 3,        /* GGML_LOG_LEVEL_WARN; 4 is an error */
+    USAGE_WEIGHTS = 1, /* GGML_BACKEND_BUFFER_USAGE_WEIGHTS */
+    GRAPH_NODES = 8,   /* ours have three */
+    LOG_WARNING = 3,   /* GGML_LOG_LEVEL_WARN; 4 is an error */
     LOG_ERROR = 4,
     PATH_BYTES = 4096,
 };
@@ -205,7 +205,8 @@ struct peer_matrix {
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static int fail(peer *p, const char *format, ...)
+static int
+fail(peer *p, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -498,8 +499,8 @@ static int use_threads(peer *p, int threads)
 static ggml_context *new_context(peer *p, size_t tensors)
 {
     /* One tensor more than asked for covers the rounding of objects inside the context. */
-    size_t size = (tensors + 1) * p->g.tensor_overhead() +
-                  p->g.graph_overhead_custom(GRAPH_NODES, 0);
+    size_t size =
+        (tensors + 1) * p->g.tensor_overhead() + p->g.graph_overhead_custom(GRAPH_NODES, 0);
     ggml_context *ctx = p->g.init((struct ggml_init_params){size, NULL, 1});
     if (!ctx)
         fail(p, "out of memory");

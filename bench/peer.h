@@ -61,9 +61,9 @@ int peer_quantize(peer *p, int type, const float *src, void *dst, int64_t rows, 
 
 /*
  * Copies a matrix (rows x cols weights, row after row, as in a GGUF file) into the backend's
- * memory. repacked 0: the plain CPU layout. repacked 1: the first of the backend's own extra layouts that
- * can multiply by it (CPU_REPACK, AMX, ...), which is what llama.cpp prefers when it loads a model.
- * NULL on failure, and also when there is no such layout for this type and shape.
+ * memory. repacked 0: the plain CPU layout. repacked 1: the first of the backend's own extra
+ * layouts that can multiply by it (CPU_REPACK, AMX, ...), which is what llama.cpp prefers when it
+ * loads a model. NULL on failure, and also when there is no such layout for this type and shape.
  */
 peer_matrix *peer_matrix_create(peer *p, int type, int64_t rows, int64_t cols, const void *blocks,
                                 int repacked);

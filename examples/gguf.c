@@ -24,8 +24,8 @@ enum {
 
 /* The fewest bytes that an entry can have: more entries than fit cannot be there. */
 enum {
-    MIN_METADATA = 8 + 4 + 1,     /* key length, kind, one byte of value */
-    MIN_TENSOR = 8 + 4 + 4 + 8,   /* name length, dimensions, type, offset */
+    MIN_METADATA = 8 + 4 + 1,   /* key length, kind, one byte of value */
+    MIN_TENSOR = 8 + 4 + 4 + 8, /* name length, dimensions, type, offset */
 };
 
 /* Kinds of metadata values. */
@@ -39,15 +39,12 @@ static const struct type_info {
     const char *name;
     uint32_t weights, bytes;
 } types[] = {
-    {GGUF_F32, "F32", 1, 4},         {GGUF_F16, "F16", 1, 2},
-    {GGUF_BF16, "BF16", 1, 2},       {GGUF_Q4_0, "Q4_0", 32, 18},
-    {GGUF_Q4_1, "Q4_1", 32, 20},     {GGUF_Q5_0, "Q5_0", 32, 22},
-    {GGUF_Q5_1, "Q5_1", 32, 24},     {GGUF_Q8_0, "Q8_0", 32, 34},
-    {GGUF_Q2_K, "Q2_K", 256, 84},    {GGUF_Q3_K, "Q3_K", 256, 110},
-    {GGUF_Q4_K, "Q4_K", 256, 144},   {GGUF_Q5_K, "Q5_K", 256, 176},
-    {GGUF_Q6_K, "Q6_K", 256, 210},   {GGUF_TQ1_0, "TQ1_0", 256, 54},
-    {GGUF_TQ2_0, "TQ2_0", 256, 66},  {GGUF_Q1_0, "Q1_0", 128, 18},
-    {GGUF_Q2_0, "Q2_0", 64, 18},
+    {GGUF_F32, "F32", 1, 4},       {GGUF_F16, "F16", 1, 2},        {GGUF_BF16, "BF16", 1, 2},
+    {GGUF_Q4_0, "Q4_0", 32, 18},   {GGUF_Q4_1, "Q4_1", 32, 20},    {GGUF_Q5_0, "Q5_0", 32, 22},
+    {GGUF_Q5_1, "Q5_1", 32, 24},   {GGUF_Q8_0, "Q8_0", 32, 34},    {GGUF_Q2_K, "Q2_K", 256, 84},
+    {GGUF_Q3_K, "Q3_K", 256, 110}, {GGUF_Q4_K, "Q4_K", 256, 144},  {GGUF_Q5_K, "Q5_K", 256, 176},
+    {GGUF_Q6_K, "Q6_K", 256, 210}, {GGUF_TQ1_0, "TQ1_0", 256, 54}, {GGUF_TQ2_0, "TQ2_0", 256, 66},
+    {GGUF_Q1_0, "Q1_0", 128, 18},  {GGUF_Q2_0, "Q2_0", 64, 18},
 };
 
 struct gguf {
@@ -92,7 +89,8 @@ void gguf_type_block(uint32_t type, uint32_t *weights, uint32_t *bytes)
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static void tell(struct reader *r, const char *format, ...)
+static void
+tell(struct reader *r, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -210,8 +208,7 @@ static int read_metadata(struct reader *r, uint64_t count)
         const unsigned char *key;
         uint64_t length;
         uint32_t kind;
-        if (read_string(r, &key, &length, "a metadata key") ||
-            read_u32(r, &kind, "a value's kind"))
+        if (read_string(r, &key, &length, "a metadata key") || read_u32(r, &kind, "a value's kind"))
             return -1;
         int is_alignment =
             length == sizeof alignment - 1 && !memcmp(key, alignment, sizeof alignment - 1);
@@ -283,9 +280,8 @@ static int read_tensors(struct reader *r, gguf *g, uint64_t *offsets)
 {
     for (size_t i = 0; i < g->count; i++) {
         struct gguf_tensor *t = &g->tensors[i];
-        if (read_name(r, t, i) || read_dims(r, t) ||
-            read_u32(r, &t->type, "a tensor's type") || size_tensor(r, t) ||
-            read_u64(r, &offsets[i], "a tensor's offset"))
+        if (read_name(r, t, i) || read_dims(r, t) || read_u32(r, &t->type, "a tensor's type") ||
+            size_tensor(r, t) || read_u64(r, &offsets[i], "a tensor's offset"))
             return -1;
     }
     return 0;

@@ -312,8 +312,8 @@ static void knows_its_types(void **state)
     (void)state;
     static const struct {
         uint32_t type, weights, bytes;
-    } some[] = {{GGUF_F32, 1, 4},       {GGUF_Q4_1, 32, 20},  {GGUF_Q3_K, 256, 110},
-                {GGUF_TQ1_0, 256, 54},  {GGUF_Q1_0, 128, 18}, {GGUF_Q2_0, 64, 18},
+    } some[] = {{GGUF_F32, 1, 4},      {GGUF_Q4_1, 32, 20},  {GGUF_Q3_K, 256, 110},
+                {GGUF_TQ1_0, 256, 54}, {GGUF_Q1_0, 128, 18}, {GGUF_Q2_0, 64, 18},
                 {UNKNOWN_TYPE, 0, 0}};
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
         uint32_t weights, bytes;
@@ -358,8 +358,8 @@ static void survives_every_spoilt_byte(void **state)
 static void survives_huge_numbers_everywhere(void **state)
 {
     (void)state;
-    static const uint64_t huge[] = {UINT64_MAX, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX - 7,
-                                    (uint64_t)1 << 32, UINT32_MAX};
+    static const uint64_t huge[] = {UINT64_MAX,     INT64_MAX,         (uint64_t)1 << 63,
+                                    UINT64_MAX - 7, (uint64_t)1 << 32, UINT32_MAX};
     struct file f;
     char err[256];
     for (size_t i = 0; i < sizeof huge / sizeof huge[0]; i++) {
@@ -386,7 +386,7 @@ static void refuses(size_t field_offset, uint64_t value, int bytes, const char *
     demand_error(&f, words);
 }
 
-#define REFUSES(field, value, bytes, words) \
+#define REFUSES(field, value, bytes, words)                                                        \
     refuses(offsetof(struct file, field), value, bytes, words)
 
 static void refuses_bad_headers(void **state)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * The scalar multiply kernels against sums that know nothing of cells, planes and tables: codes
+ * and small integer activations, put where arch/kernels.h says, must come back as
+ *     direct   sum of q x
+ *     lookup   2 * sum of q x - (2^b - 1) * sum of x      (ternary: - 2 * sum of x)
+ * since a plane's entry is the sum of +-x. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "random.h"
+#include "rungs.h"
+
+enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64, COLUMNS = 8 };
+
+/* A matrix as its owner sees it, and the same as a kernel gets it. */
+struct model {
+    enum tmac_layout layout;
+    enum tmac_w width;
+    int rows, columns, steps, block_k, blocks;
+    int q[ROWS][MAX_K], x[COLUMNS][MAX_K];
+    float scale[ROWS], act_scale[MAX_BLOCKS * COLUMNS], act_sum[MAX_BLOCKS * COLUMNS];
+    _Alignas(64) uint8_t codes[MAX_STEPS * 64 * 32 * 4 / 8];
+    _Alignas(64) uint8_t tables[MAX_STEPS * COLUMNS * 128];
+    float y[COLUMNS * ROWS];
+};
+
+static bool is_lookup(const struct model *m)
+{
+    return m->layout != TMAC_LAYOUT_DIRECT;
+}
+
+/* Sets bits in a cell: `value` at bit `bit` of byte `byte`. */
+static void put(struct model *m, int step, int byte, int bit, int value)
+{
+    const int cell = m->rows * 32 / 8 * tmac_width_bits(m->width);
+    m->codes[step * cell + byte] |= (uint8_t)(value << bit);
+}
+
+static int plane_bit(const struct model *m, int plane, int q)
+{
+    if (m->width == TMAC_WT)
+        return plane == 0 ? q >= 1 : q == 2;
+    return q >> plane & 1;
+}
+
+static void put_lookup(struct model *m, int row, int step, int k, int q)
+{
+    const int j = k % 16 / 4, bit = k / 16 * 4 + k % 4;
+
+    for (int plane = 0; plane < tmac_width_bits(m->width); plane++) {
+        const int byte = m->layout == TMAC_LAYOUT_QUAD
+                             ? plane * 128 + row / 16 * 64 + row % 16 * 4 + j
+                             : plane * 4 * m->rows + j * m->rows + row;
+        put(m, step, byte, bit, plane_bit(m, plane, q));
+    }
+}
+
+static void put_direct(struct model *m, int row, int step, int k, int q)
+{
+    const int lane = row / 16 * 64 + row % 16 * 4 + k % 4; /* [half][64], byte 4r + i */
+
+    switch (m->width) {
+    case TMAC_W1:
+        put(m, step, lane, k / 4, q);
+        break;
+    case TMAC_W4:
+        put(m, step, k % 16 / 4 * 128 + lane, k / 16 * 4, q);
+        break;
+    default: /* two bits; three bits: and the third in a cell of its own behind */
+        put(m, step, k / 4 % 2 * 128 + lane, k / 8 * 2, q & 3);
+        if (m->width == TMAC_W3)
+            put(m, step, 256 + lane, k / 4, q >> 2);
+    }
+}
+
+static void put_table(struct model *m, int column, int k)
+{
+    const int step = k / 32, group = k % 32 / 4;
+
+    if (!is_lookup(m)) {
+        m->tables[((step * 8 + group) * m->columns + column) * 4 + k % 4] =
+            (uint8_t)m->x[column][k];
+        return;
+    }
+    uint8_t *table = m->tables + (step * m->columns + column) * 128 + group * 16;
+    for (int c = 0; c < 16 && k % 4 == 0; c++) {
+        int sum = 0;
+        for (int i = 0; i < 4; i++)
+            sum += c >> i & 1 ? m->x[column][k + i] : -m->x[column][k + i];
+        table[c] = (uint8_t)(m->layout == TMAC_LAYOUT_QUAD ? sum : sum + 128);
+    }
+}
+
+static void fill(struct model *m, struct rng *rng)
+{
+    const int codes = m->width == TMAC_WT ? 3 : 1 << tmac_width_bits(m->width);
+
+    for (int n = 0; n < m->columns; n++)
+        for (int k = 0; k < m->steps * 32; k++)
+            m->x[n][k] = rng_between(rng, -31, 31); /* four of them fit an entry */
+    for (int k = 0; k < m->steps * 32; k++) {
+        for (int r = 0; r < m->rows; r++) {
+            m->q[r][k] = rng_between(rng, 0, codes - 1);
+            (is_lookup(m) ? put_lookup : put_direct)(m, r, k / 32, k % 32, m->q[r][k]);
+        }
+        for (int n = 0; n < m->columns; n++)
+            put_table(m, n, k);
+    }
+    for (int r = 0; r < m->rows; r++)
+        m->scale[r] = rng_normal(rng);
+    for (int i = 0; i < m->blocks * m->columns; i++) {
+        m->act_scale[i] = 0.5f + rng_unit(rng);
+        m->act_sum[i] = rng_normal(rng);
+    }
+}
+
+/* The integer of a block, from the codes and activations alone. */
+static long block_integer(const struct model *m, int row, int column, int block)
+{
+    const int first = block * m->block_k, last = m->steps * 32;
+    const int zero = m->width == TMAC_WT ? 2 : (1 << tmac_width_bits(m->width)) - 1;
+    long qx = 0, x = 0;
+
+    for (int k = first; k < first + m->block_k && k < last; k++) {
+        qx += (long)m->q[row][k] * m->x[column][k];
+        x += m->x[column][k];
+    }
+    return is_lookup(m) ? 2 * qx - zero * x : qx;
+}
+
+/* What is right, in double precision; `magnitude` gets the sum of magnitudes, for the tolerance. */
+static double expected(const struct model *m, const struct tmac_tile *tile, int row, int column,
+                       double *magnitude)
+{
+    double y = 0;
+
+    *magnitude = 0;
+    for (int b = 0; b < m->blocks; b++) {
+        const int meta = b * m->columns + column;
+        const double sum = tile->act_sum[meta], scale = m->scale[row];
+        const double product = (double)block_integer(m, row, column, b) * tile->act_scale[meta];
+        const double minimum = tile->minimum ? (double)tile->minimum[row] : 0.0;
+
+        y += scale * (product + (double)tile->offset * sum) + minimum * sum;
+        *magnitude +=
+            fabs(scale * product) + fabs(scale * (double)tile->offset * sum) + fabs(minimum * sum);
+    }
+    return y;
+}
+
+static void check(const struct model *m, const struct tmac_tile *tile, double tolerance)
+{
+    for (int n = 0; n < m->columns; n++)
+        for (int r = 0; r < m->rows; r++) {
+            double magnitude;
+            const double want = expected(m, tile, r, n, &magnitude);
+            const double got = tile->y[n * m->rows + r];
+
+            if (!(fabs(got - want) <= tolerance * magnitude))
+                fail_msg("scalar: layout %s, width %s, block_k %d, steps %d, column %d of %d, "
+                         "row %d: %.9g instead of %.9g (seed 0x%llx)",
+                         layout_names[m->layout], width_names[m->width], m->block_k, m->steps, n,
+                         m->columns, r, got, want, (unsigned long long)test_seed);
+        }
+}
+
+static void run(struct model *m, struct rng *rng)
+{
+    struct tmac_tile tile = {.layout = m->layout,
+                             .width = m->width,
+                             .codes = m->codes,
+                             .scale = m->scale,
+                             .minimum = m->scale,
+                             .tables = m->tables,
+                             .act_scale = m->act_scale,
+                             .act_sum = m->act_sum,
+                             .offset = -1.5f,
+                             .steps = m->steps,
+                             .block_k = m->block_k,
+                             .block_shift = 31,
+                             .columns = m->columns,
+                             .accumulate = false,
+                             .y = m->y,
+                             .y_stride = (size_t)m->rows};
+
+    fill(m, rng);
+    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
+    check(m, &tile, 1e-5);
+    /* And without the float stage: the integers themselves. */
+    for (int r = 0; r < m->rows; r++)
+        m->scale[r] = 1;
+    for (int i = 0; i < m->blocks * m->columns; i++)
+        m->act_scale[i] = 1, m->act_sum[i] = 0;
+    tile.offset = 0;
+    tile.minimum = NULL;
+    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
+    check(m, &tile, 0);
+}
+
+void test_model(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TMAC_LAYOUT_COUNT * TMAC_W_COUNT * 16; i++) {
+        struct rng rng = rng_stream(test_seed, 1000, (uint64_t)i);
+        struct model *m = aligned_alloc(64, sizeof *m);
+
+        assert_true(m != NULL);
+        memset(m, 0, sizeof *m);
+        m->layout = (enum tmac_layout)(i / 16 / TMAC_W_COUNT);
+        m->width = (enum tmac_w)(i / 16 % TMAC_W_COUNT);
+        m->rows = tmac_layout_tile_rows(m->layout);
+        m->columns = 1 << i / 4 % 4;
+        m->block_k = 16 << i % 4;
+        m->steps = rng_between(&rng, 1, MAX_STEPS);
+        m->blocks = (m->steps * 32 + m->block_k - 1) / m->block_k;
+        run(m, &rng);
+        free(m);
+    }
+}

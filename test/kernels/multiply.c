@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ * Every multiply kernel against scalar's: same floats, nothing else touched. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guard.h"
+#include "random.h"
+#include "rungs.h"
+
+enum fill { RANDOM, LEAST, GREATEST, ALTERNATING, ZERO };
+
+/* What the bytes of a case are. The extremes are where narrow sums overflow; `exact` leaves the
+ * float stage out: y is the exact integer. */
+static const struct flavour {
+    const char *name;
+    enum fill codes, tables;
+    bool exact, not_a_number;
+} flavours[] = {
+    {"random", RANDOM, RANDOM, false, false},
+    {"random integers", RANDOM, RANDOM, true, false},
+    {"greatest codes, greatest entries", GREATEST, GREATEST, true, false},
+    {"greatest codes, least entries", GREATEST, LEAST, true, false},
+    {"greatest codes, alternating entries", GREATEST, ALTERNATING, true, false},
+    {"codes zero, greatest entries", LEAST, GREATEST, true, false},
+    {"codes zero, least entries", LEAST, LEAST, true, false},
+    {"random codes, least entries", RANDOM, LEAST, false, false},
+    {"alternating codes, random entries", ALTERNATING, RANDOM, false, false},
+    {"random codes, zero entries", RANDOM, ZERO, false, false},
+    {"a block with NaN", RANDOM, RANDOM, false, true},
+};
+
+enum { FLAVOURS = sizeof flavours / sizeof *flavours };
+
+struct multiply_case {
+    const struct flavour *flavour;
+    int entry, index;
+    struct tmac_tile tile;
+    int blocks, groups;
+    struct guard codes, scale, minimum, tables, act_scale, act_sum, y;
+    size_t y_count;
+    float *y_before, *y_expected;
+    struct guard before_memory, expected_memory;
+};
+
+/* Numbers that make the floats of a case, mostly ordinary. */
+static float weight_scale(struct rng *rng)
+{
+    const int kind = rng_between(rng, 0, 15);
+    return kind == 0 ? 0.0f : kind == 1 ? -0.0f : ldexpf(rng_normal(rng), rng_between(rng, -12, 4));
+}
+
+static void fill_floats(struct rng *rng, struct guard *guard, size_t count, bool exact, float value)
+{
+    float *to = guard_new(guard, count * sizeof *to, sizeof *to, guard_random_place(rng));
+
+    for (size_t i = 0; i < count; i++)
+        to[i] = exact ? value : weight_scale(rng);
+}
+
+static void fill_codes(struct rng *rng, struct multiply_case *c)
+{
+    const size_t size = tmac_cell_bytes(c->tile.layout, c->tile.width) * (size_t)c->tile.steps;
+    uint8_t *to = guard_new(&c->codes, size, 64, guard_random_place(rng));
+
+    rng_bytes(rng, to, size);
+    for (size_t i = 0; i < size && c->flavour->codes != RANDOM; i++)
+        to[i] = c->flavour->codes == GREATEST      ? 0xff
+                : c->flavour->codes == ALTERNATING ? (i % 2 ? 0xf0 : 0x0f)
+                                                   : 0;
+}
+
+/* Entries are -127..127; int8 activations reach -128 where the caller gave them so. */
+static void fill_tables(struct rng *rng, struct multiply_case *c)
+{
+    const enum tmac_table_kind kind = tmac_layout_table_kind(c->tile.layout);
+    const size_t size =
+        tmac_table_step_bytes(kind) * (size_t)c->tile.steps * (size_t)c->tile.columns;
+    const int least = kind == TMAC_TABLE_INT8 ? -128 : -127;
+    uint8_t *to = guard_new(&c->tables, size, 64, guard_random_place(rng));
+
+    for (size_t i = 0; i < size; i++) {
+        const enum fill fill = c->flavour->tables != ALTERNATING ? c->flavour->tables
+                               : i % 2                           ? GREATEST
+                                                                 : LEAST;
+        const int value = fill == RANDOM     ? rng_between(rng, least, 127)
+                          : fill == GREATEST ? 127
+                          : fill == LEAST    ? least
+                                             : 0;
+        to[i] = (uint8_t)(kind == TMAC_TABLE_U8 ? value + 128 : value);
+    }
+}
+
+/* Everything but the shape, which the caller has set. */
+static void fill_metadata(struct rng *rng, struct multiply_case *c)
+{
+    const bool exact = c->flavour->exact;
+    const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
+    const size_t meta = (size_t)c->blocks * (size_t)c->tile.columns;
+
+    fill_floats(rng, &c->scale, rows * (size_t)c->groups, exact, 1.0f);
+    if (!exact && rng_between(rng, 0, 1))
+        fill_floats(rng, &c->minimum, rows * (size_t)c->groups, false, 0);
+    fill_floats(rng, &c->act_scale, meta, exact, 1.0f);
+    fill_floats(rng, &c->act_sum, meta, exact, 0.0f);
+    if (c->flavour->not_a_number) {
+        const int at = rng_between(rng, 0, (int)meta - 1);
+        ((float *)c->act_scale.at)[at] = ((float *)c->act_sum.at)[at] = NAN;
+    }
+}
+
+/* y has gaps between its columns, which must stay as they are. */
+static void fill_result(struct rng *rng, struct multiply_case *c)
+{
+    const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
+    const size_t stride = rows + (size_t)rng_between(rng, 0, 35);
+    const size_t count = stride * (size_t)(c->tile.columns - 1) + rows;
+
+    c->tile.y_stride = stride;
+    c->y_count = count;
+    guard_new(&c->y, count * sizeof(float), sizeof(float), guard_random_place(rng));
+    c->y_before = guard_new(&c->before_memory, count * sizeof(float), 64, GUARD_END);
+    c->y_expected = guard_new(&c->expected_memory, count * sizeof(float), 64, GUARD_END);
+    for (size_t i = 0; i < count; i++)
+        c->y_before[i] = 100.0f * rng_normal(rng);
+}
+
+static void make_case(struct multiply_case *c, struct rng *rng)
+{
+    static const int shifts[] = {0, 1, 2, 31};
+    static const float offsets[] = {0.0f, 0.5f, -7.5f, 0.3f};
+    struct tmac_tile *t = &c->tile;
+
+    c->flavour =
+        rng_between(rng, 0, 1) ? &flavours[0] : &flavours[rng_between(rng, 1, FLAVOURS - 1)];
+    c->blocks = (t->steps * TMAC_STEP_K + t->block_k - 1) / t->block_k;
+    t->block_shift = shifts[rng_between(rng, 0, 3)];
+    c->groups = ((c->blocks - 1) >> t->block_shift) + 1;
+    t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
+    t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
+    fill_codes(rng, c);
+    fill_tables(rng, c);
+    fill_metadata(rng, c);
+    fill_result(rng, c);
+    const struct guard *inputs[] = {&c->codes,  &c->scale,     &c->minimum,
+                                    &c->tables, &c->act_scale, &c->act_sum};
+    for (int i = 0; i < 6; i++)
+        guard_seal(inputs[i]);
+    t->codes = c->codes.at;
+    t->scale = c->scale.at;
+    t->minimum = c->minimum.at;
+    t->tables = c->tables.at;
+    t->act_scale = c->act_scale.at;
+    t->act_sum = c->act_sum.at;
+    t->y = c->y.at;
+}
+
+static void free_case(struct multiply_case *c)
+{
+    struct guard *all[] = {&c->codes,  &c->scale,         &c->minimum,
+                           &c->tables, &c->act_scale,     &c->act_sum,
+                           &c->y,      &c->before_memory, &c->expected_memory};
+    for (int i = 0; i < 9; i++)
+        guard_free(all[i]);
+}
+
+static void run(struct rung *rung, struct multiply_case *c)
+{
+    const struct tmac_tile *t = &c->tile;
+
+    memcpy(t->y, c->y_before, c->y_count * sizeof(float));
+    rung_enter(rung, c->entry,
+               "layout %s, width %s, block_k %d, steps %d, columns %d, block_shift %d, "
+               "minimum %d, accumulate %d, offset %g, y_stride %zu, %s; case %d",
+               layout_names[t->layout], width_names[t->width], t->block_k, t->steps, t->columns,
+               t->block_shift, t->minimum != NULL, t->accumulate, (double)t->offset, t->y_stride,
+               c->flavour->name, c->index);
+    rung->kernels.kernel[t->layout][t->width].multiply(t);
+}
+
+static void compare(struct rung *rung, struct multiply_case *c)
+{
+    const size_t at = floats_differ(c->tile.y, c->y_expected, c->y_count);
+
+    if (at < c->y_count)
+        rung_fail(rung, c->entry, "column %zu, row %zu: %.9g instead of %.9g (was %.9g)",
+                  at / c->tile.y_stride, at % c->tile.y_stride, (double)c->tile.y[at],
+                  (double)c->y_expected[at], (double)c->y_before[at]);
+    else if (!guard_intact(&c->y))
+        rung_fail(rung, c->entry, "wrote outside of y");
+}
+
+static void run_case(int layout, int width, int block_k, int steps, int columns, int index)
+{
+    struct multiply_case c;
+    struct rng rng;
+
+    memset(&c, 0, sizeof c);
+    c.entry = ENTRY_MULTIPLY + layout * TMAC_W_COUNT + width;
+    c.index = index;
+    c.tile.layout = (enum tmac_layout)layout;
+    c.tile.width = (enum tmac_w)width;
+    c.tile.block_k = block_k;
+    c.tile.steps = steps;
+    c.tile.columns = columns;
+    rng = rng_stream(test_seed, (uint64_t)c.entry, (uint64_t)index);
+    if (steps > 10)
+        c.tile.steps = rng_between(&rng, 33, 40);
+    make_case(&c, &rng);
+    run(&rungs[0], &c);
+    memcpy(c.y_expected, c.tile.y, c.y_count * sizeof(float));
+    for (int i = 1; i < rung_count; i++)
+        if (rung_runs(&rungs[i], c.entry)) {
+            run(&rungs[i], &c);
+            compare(&rungs[i], &c);
+        }
+    free_case(&c);
+}
+
+static bool any_runs(int entry)
+{
+    bool runs = false;
+    for (int i = 1; i < rung_count; i++)
+        runs |= rung_runs(&rungs[i], entry);
+    return runs;
+}
+
+/* All shapes in every round; the rest of a case is drawn. */
+void test_multiply(void **state)
+{
+    const int rounds = rng_environment_rounds(4);
+
+    (void)state;
+    for (int entry = 0; entry < ENTRY_BUILD; entry++)
+        for (int i = 0; i < rounds * 4 * 4 * 11 && any_runs(ENTRY_MULTIPLY + entry); i++)
+            run_case(entry / TMAC_W_COUNT, entry % TMAC_W_COUNT, 16 << i % 4, i / 16 % 11 + 1,
+                     1 << i / 4 % 4, i);
+    rungs_finish_test();
+}

@@ -27,11 +27,13 @@
  * ROWS32, ROWS64 (lookup; a byte is a row). A cell is [plane][j = 0..3][tile_rows bytes]:
  *     byte r:   bit 7..4: plane bits of k = 16+4j+3 .. 16+4j   bit 3..0: of k = 4j+3 .. 4j
  *
- * QUAD (lookup; a 32-bit lane is a row, its four bytes four tables). [plane][half = 0, 1][64
- * bytes]: byte 4r+j of a half, row 16*half + r: bit 7..4: plane bits of k = 16+4j+3 .. 16+4j
- * bit 3..0: of k = 4j+3 .. 4j
+ * QUAD (lookup; a 32-bit lane is a row, its four bytes four tables).
+ * A cell is [plane][half = 0, 1][64 bytes]:
+ *     byte 4r+j of a half, row 16*half + r:
+ *               bit 7..4: plane bits of k = 16+4j+3 .. 16+4j   bit 3..0: of k = 4j+3 .. 4j
  *
  * DIRECT (a 32-bit lane is a row, its four bytes four neighbouring k; codes stay whole).
+ * Row 16*half + r of a cell:
  *     4 bits:   [z = 0..3][half][64]  byte 4r+i:  bit 7..4: k = 16+4z+i   bit 3..0: k = 4z+i
  *     2 bits:   [z = 0..1][half][64]  byte 4r+i:  field f (bits 2f+1..2f): k = 4(2f+z) + i
  *     1 bit:    [half][64]            byte 4r+i:  bit f: k = 4f + i
@@ -99,7 +101,8 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  * Int8.
  *     x8 = round_even(x * (127 / max)), max: the block's greatest |x|;  scale = max / 127
  *     sum = scale * (float)(sum of x8)
- * With a given scale s (int8 activations): the factor is 1 / s and `scale` is s itself.
+ * With a given scale s (int8 activations): max is |s| * 127, the factor is 1 / s and `scale` is s
+ * itself.
  * A max below TMAC_TINY makes the block all zero, scale and sum 0. A block whose max is NaN or
  * infinite has zero entries, and NaN for scale and sum.
  * ------------------------------------------------------------------------------------------- */

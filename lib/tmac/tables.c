@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+
+tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
+                               int64_t max_columns, tmac_tables **out)
+{
+    struct tmac_table_shape shape;
+    tmac_tables *tables, made = {.columns = -1};
+    tmac_status status;
+
+    if (!context || !weights || !out)
+        return TMAC_ERROR_NULL;
+    if (max_columns < 1)
+        return TMAC_ERROR_SHAPE;
+    made.context = context;
+    made.layout = weights->shape.table_layout;
+    made.cols = weights->shape.spec.cols;
+    made.max_columns = max_columns;
+    if ((status = tmac_table_shape_init(&shape, made.layout, made.cols, max_columns)) ||
+        (status = tmac_table_bytes(&shape, &made.bytes)))
+        return status;
+
+    made.memory = tmac_context_alloc(context, made.bytes, TMAC_TABLES_ALIGNMENT);
+    tables = tmac_context_alloc(context, sizeof *tables, _Alignof(struct tmac_tables));
+    if (!made.memory || !tables) {
+        tmac_context_release(context, made.memory);
+        tmac_context_release(context, tables);
+        return TMAC_ERROR_MEMORY;
+    }
+    *tables = made;
+    *out = tables;
+    return TMAC_OK;
+}
+
+void tmac_tables_free(tmac_tables *tables)
+{
+    if (tables) {
+        tmac_context_release(tables->context, tables->memory);
+        tmac_context_release(tables->context, tables);
+    }
+}
+
+struct build_job {
+    const struct tmac_kernels *kernels;
+    const struct tmac_table_shape *shape;
+    const tmac_activations *activations;
+    int parts;
+    uint8_t *memory;
+};
+
+static void build_part(void *arg, int index)
+{
+    const struct build_job *job = arg;
+
+    tmac_table_build(job->kernels, job->shape, job->activations, index, job->parts, job->memory);
+}
+
+tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
+                              const tmac_activations *given)
+{
+    tmac_activations activations;
+    struct tmac_table_shape shape;
+    tmac_status status;
+
+    if (!context || !tables)
+        return TMAC_ERROR_NULL;
+    tables->columns = -1;
+    if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
+        (status = tmac_activations_check(&activations)))
+        return status;
+    if (activations.cols != tables->cols)
+        return TMAC_ERROR_SHAPE;
+    if (activations.columns > tables->max_columns)
+        return TMAC_ERROR_COLUMNS;
+    if ((status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.columns)))
+        return status;
+
+    struct build_job job = {&context->kernels, &shape, &activations, context->threads,
+                            tables->memory};
+    tmac_run(context, job.parts, build_part, &job);
+    tables->columns = activations.columns;
+    return TMAC_OK;
+}
+
+tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t columns, size_t *bytes)
+{
+    struct tmac_table_shape shape;
+    const tmac_status status = tmac_table_shape_init(&shape, table_layout, cols, columns);
+
+    if (status != TMAC_OK)
+        return status;
+    return bytes ? tmac_table_bytes(&shape, bytes) : TMAC_ERROR_NULL;
+}
+
+tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_layout,
+                                   const tmac_activations *given, int32_t part, int32_t parts,
+                                   void *tables, size_t bytes)
+{
+    tmac_activations activations;
+    struct tmac_table_shape shape;
+    tmac_status status;
+    size_t wanted;
+
+    if (!context || !tables)
+        return TMAC_ERROR_NULL;
+    if (parts < 1 || part < 0 || part >= parts)
+        return TMAC_ERROR_THREADS;
+    if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
+        (status = tmac_activations_check(&activations)) ||
+        (status =
+             tmac_table_shape_init(&shape, table_layout, activations.cols, activations.columns)) ||
+        (status = tmac_table_bytes(&shape, &wanted)))
+        return status;
+    if (!tmac_is_aligned(tables, TMAC_TABLES_ALIGNMENT))
+        return TMAC_ERROR_ALIGNMENT;
+    if (bytes < wanted)
+        return TMAC_ERROR_BUFFER_SIZE;
+    tmac_table_build(&context->kernels, &shape, &activations, part, parts, tables);
+    return TMAC_OK;
+}

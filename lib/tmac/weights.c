@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+
+#include "ggml_format.h"
+
+tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *given, bool with_data,
+                      tmac_weights_desc *desc, struct tmac_source *source, struct tmac_shape *shape)
+{
+    tmac_status status;
+
+    if (!context)
+        return TMAC_ERROR_NULL;
+    if ((status = tmac_struct_read(desc, sizeof *desc, sizeof *desc, given)) ||
+        (status = tmac_source_init(source, desc, with_data)))
+        return status;
+    source->spec.layout = tmac_choose_layout(context, source->spec.width);
+    return tmac_shape_init(shape, &source->spec);
+}
+
+tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_t rows,
+                                   int64_t cols, const void *blocks)
+{
+    const struct tmac_ggml_format *format = tmac_ggml_find(type);
+    tmac_weights_desc made = {.struct_size = sizeof made};
+
+    if (!format)
+        return TMAC_ERROR_GGML_TYPE;
+    if (rows < 1 || cols < 1)
+        return TMAC_ERROR_SHAPE;
+    if (cols % format->block_k)
+        return TMAC_ERROR_GROUP;
+    tmac_ggml_describe(format, rows, cols, blocks, &made);
+    return tmac_struct_write(desc, &made, sizeof made, sizeof made);
+}
+
+/* ---- packing a whole matrix ------------------------------------------------------------------ */
+
+struct pack_job {
+    const struct tmac_shape *shape;
+    const struct tmac_source *source;
+    void *packed;
+    int parts;
+    tmac_status *status; /* [parts] */
+};
+
+static tmac_status pack_tiles(const struct tmac_shape *shape, const struct tmac_source *source,
+                              int64_t begin, int64_t end, void *packed)
+{
+    for (int64_t tile = begin; tile < end; tile++) {
+        const tmac_status status = tmac_pack_tile(shape, source, tile, packed);
+        if (status != TMAC_OK)
+            return status;
+    }
+    return TMAC_OK;
+}
+
+static void pack_part(void *arg, int index)
+{
+    const struct pack_job *job = arg;
+    const int64_t tiles = job->shape->tiles;
+
+    job->status[index] = pack_tiles(job->shape, job->source, tiles * index / job->parts,
+                                    tiles * (index + 1) / job->parts, job->packed);
+}
+
+static tmac_status pack_all(const tmac_context *context, const struct tmac_shape *shape,
+                            const struct tmac_source *source, void *packed)
+{
+    tmac_status status[1024] = {TMAC_OK}; /* as many as a context has threads */
+    struct pack_job job = {shape, source, packed, context->threads, status};
+
+    tmac_header_write(shape, packed);
+    tmac_run(context, job.parts, pack_part, &job);
+    for (int i = 0; i < job.parts; i++)
+        if (status[i] != TMAC_OK)
+            return status[i];
+    tmac_header_finish(shape, packed);
+    return TMAC_OK;
+}
+
+static tmac_status make_handle(const tmac_context *context, const struct tmac_shape *shape,
+                               const void *packed, void *owned, tmac_weights **out)
+{
+    tmac_weights *weights =
+        tmac_context_alloc(context, sizeof *weights, _Alignof(struct tmac_weights));
+
+    if (!weights)
+        return TMAC_ERROR_MEMORY;
+    *weights = (tmac_weights){context, *shape, packed, owned};
+    *out = weights;
+    return TMAC_OK;
+}
+
+tmac_status tmac_weights_pack(const tmac_context *context, const tmac_weights_desc *given,
+                              tmac_weights **out)
+{
+    tmac_weights_desc desc;
+    struct tmac_source source;
+    struct tmac_shape shape;
+    tmac_status status;
+    void *packed;
+
+    if (!out)
+        return TMAC_ERROR_NULL;
+    if ((status = tmac_plan(context, given, true, &desc, &source, &shape)))
+        return status;
+    packed = tmac_context_alloc(context, shape.bytes, TMAC_PACKED_ALIGNMENT);
+    if (!packed)
+        return TMAC_ERROR_MEMORY;
+    if ((status = pack_all(context, &shape, &source, packed)) ||
+        (status = make_handle(context, &shape, packed, packed, out)))
+        tmac_context_release(context, packed);
+    return status;
+}
+
+void tmac_weights_free(tmac_weights *weights)
+{
+    if (weights) {
+        tmac_context_release(weights->context, weights->owned);
+        tmac_context_release(weights->context, weights);
+    }
+}
+
+/* ---- packing by the host --------------------------------------------------------------------- */
+
+static tmac_family layout_family(enum tmac_layout layout)
+{
+    return layout == TMAC_LAYOUT_DIRECT ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP;
+}
+
+static const char *layout_name(enum tmac_layout layout)
+{
+    static const char *const names[TMAC_LAYOUT_COUNT] = {
+        [TMAC_LAYOUT_ROWS32] = "rows32",
+        [TMAC_LAYOUT_ROWS64] = "rows64",
+        [TMAC_LAYOUT_QUAD] = "quad",
+        [TMAC_LAYOUT_DIRECT] = "direct",
+    };
+    return names[layout];
+}
+
+static const char *kernel_name(const tmac_context *context, const struct tmac_spec *spec)
+{
+    return context->kernels.kernel[spec->layout][spec->width].name;
+}
+
+tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_desc *given,
+                              tmac_packed_plan *out)
+{
+    tmac_weights_desc desc;
+    struct tmac_source source;
+    struct tmac_shape shape;
+    const tmac_status status = tmac_plan(context, given, false, &desc, &source, &shape);
+
+    if (status != TMAC_OK)
+        return status;
+    const tmac_packed_plan plan = {
+        .bytes = shape.bytes,
+        .row_step = shape.tile_rows,
+        .table_layout = shape.table_layout,
+        .family = layout_family(shape.spec.layout),
+        .layout = layout_name(shape.spec.layout),
+        .kernel = kernel_name(context, &shape.spec),
+    };
+    return tmac_struct_write(out, &plan, sizeof plan, sizeof plan);
+}
+
+static tmac_status check_memory(const void *memory, size_t bytes, size_t wanted)
+{
+    if (!memory)
+        return TMAC_ERROR_NULL;
+    if (!tmac_is_aligned(memory, TMAC_PACKED_ALIGNMENT))
+        return TMAC_ERROR_ALIGNMENT;
+    return bytes < wanted ? TMAC_ERROR_BUFFER_SIZE : TMAC_OK;
+}
+
+tmac_status tmac_packed_begin(const tmac_context *context, const tmac_weights_desc *given,
+                              void *packed, size_t bytes)
+{
+    tmac_weights_desc desc;
+    struct tmac_source source;
+    struct tmac_shape shape;
+    tmac_status status;
+
+    if ((status = tmac_plan(context, given, false, &desc, &source, &shape)) ||
+        (status = check_memory(packed, bytes, shape.bytes)))
+        return status;
+    tmac_header_write(&shape, packed);
+    return TMAC_OK;
+}
+
+tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *given,
+                             int64_t row_begin, int64_t row_end, void *packed, size_t bytes)
+{
+    tmac_weights_desc desc;
+    struct tmac_source source;
+    struct tmac_shape shape;
+    tmac_status status;
+
+    if ((status = tmac_plan(context, given, true, &desc, &source, &shape)) ||
+        (status = check_memory(packed, bytes, shape.bytes)))
+        return status;
+    if (row_begin < 0 || row_begin > row_end || row_end > shape.spec.rows ||
+        row_begin % shape.tile_rows || (row_end % shape.tile_rows && row_end != shape.spec.rows))
+        return TMAC_ERROR_ROW_RANGE;
+    return pack_tiles(&shape, &source, row_begin / shape.tile_rows,
+                      (row_end + shape.tile_rows - 1) / shape.tile_rows, packed);
+}
+
+tmac_status tmac_packed_finish(void *packed, size_t bytes)
+{
+    struct tmac_shape shape;
+    tmac_status status;
+    bool finished;
+
+    if ((status = check_memory(packed, bytes, 0)) ||
+        (status = tmac_header_read(packed, bytes, &shape, &finished)))
+        return status;
+    tmac_header_finish(&shape, packed);
+    return TMAC_OK;
+}
+
+tmac_status tmac_weights_attach(const tmac_context *context, const void *packed, size_t bytes,
+                                uint32_t flags, tmac_weights **out)
+{
+    struct tmac_shape shape;
+    tmac_status status;
+    bool finished;
+
+    if (!context || !out)
+        return TMAC_ERROR_NULL;
+    if (flags & ~TMAC_ATTACH_NO_CHECKSUM)
+        return TMAC_ERROR_ENUM;
+    if ((status = check_memory(packed, bytes, 0)) ||
+        (status = tmac_header_read(packed, bytes, &shape, &finished)))
+        return status;
+    if (!(flags & TMAC_ATTACH_NO_CHECKSUM) &&
+        (!finished || !tmac_header_checksum_matches(&shape, packed)))
+        return TMAC_ERROR_PACKED_CHECKSUM;
+    return make_handle(context, &shape, packed, NULL, out);
+}
+
+/* ---- looking at weights ---------------------------------------------------------------------- */
+
+tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *out)
+{
+    if (!weights)
+        return TMAC_ERROR_NULL;
+
+    const struct tmac_spec *spec = &weights->shape.spec;
+    const tmac_weights_info info = {
+        .rows = spec->rows,
+        .cols = spec->cols,
+        .width = (tmac_width)(spec->width + TMAC_WIDTH_1),
+        .group = spec->whole_row ? TMAC_GROUP_ROW : spec->group,
+        .super_group = spec->sub_kind == TMAC_SUB_KIND_NONE ? 0 : spec->super_group,
+        .packed_bytes = weights->shape.bytes,
+        .row_step = weights->shape.tile_rows,
+        .table_layout = weights->shape.table_layout,
+        .family = layout_family(spec->layout),
+        .layout = layout_name(spec->layout),
+        .kernel = kernel_name(weights->context, spec),
+        .packed = weights->packed,
+    };
+    return tmac_struct_write(out, &info, sizeof info, sizeof info);
+}
+
+tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, int64_t row_end,
+                                float *out, int64_t stride)
+{
+    size_t elements;
+
+    if (!weights || !out)
+        return TMAC_ERROR_NULL;
+    if (row_begin < 0 || row_begin > row_end || row_end > weights->shape.spec.rows)
+        return TMAC_ERROR_ROW_RANGE;
+    if (stride < weights->shape.spec.cols)
+        return TMAC_ERROR_SHAPE;
+    if (!tmac_size_mul((size_t)stride, (size_t)(row_end - row_begin), &elements) ||
+        elements > PTRDIFF_MAX / sizeof *out)
+        return TMAC_ERROR_OVERFLOW;
+    tmac_unpack_rows(&weights->shape, &weights->context->kernels, weights->packed, row_begin,
+                     row_end, out, stride);
+    return TMAC_OK;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * Codes to cells and back, for the layouts that arch/kernels.h draws. */
+#include "packed.h"
+
+#include <string.h>
+
+/* Codes of 4 neighbouring activations, one per byte, the first in the lowest byte. */
+static uint32_t load4(const uint8_t *codes)
+{
+    return (uint32_t)codes[0] | (uint32_t)codes[1] << 8 | (uint32_t)codes[2] << 16 |
+           (uint32_t)codes[3] << 24;
+}
+
+/* Bit `plane` of 4 codes as a half-byte. The multiplication moves bits 0, 8, 16, 24 to 24..27; its
+ * 16 partial products fall on 16 different bits, so nothing carries. */
+static unsigned plane_nibble(uint32_t codes, int plane)
+{
+    return ((codes >> plane & 0x01010101u) * 0x01020408u) >> 24 & 15;
+}
+
+static uint32_t spread_nibble(unsigned nibble)
+{
+    return (nibble * 0x00204081u) & 0x01010101u;
+}
+
+/* Ternary codes 0, 1, 2 become the plane bits 00, 01, 11, and back. */
+static uint32_t ternary_to_planes(uint32_t codes)
+{
+    return codes | (codes >> 1 & 0x01010101u);
+}
+
+static uint32_t ternary_from_planes(uint32_t planes)
+{
+    return (planes & 0x01010101u) + (planes >> 1 & 0x01010101u);
+}
+
+/* Where a lookup layout keeps tables j and 4+j of a row and plane. */
+static size_t lookup_at(enum tmac_layout layout, size_t tile_rows, int plane, int j, size_t row)
+{
+    if (layout == TMAC_LAYOUT_QUAD)
+        return ((size_t)plane * 2 + row / 16) * 64 + row % 16 * 4 + (size_t)j;
+    return ((size_t)plane * 4 + (size_t)j) * tile_rows + row;
+}
+
+static void pack_lookup(enum tmac_layout layout, enum tmac_w width, const uint8_t *codes,
+                        size_t stride, uint8_t *cell)
+{
+    const size_t tile_rows = (size_t)tmac_layout_tile_rows(layout);
+    const int planes = tmac_width_bits(width);
+
+    for (size_t r = 0; r < tile_rows; r++, codes += stride)
+        for (int j = 0; j < 4; j++) {
+            uint32_t low = load4(codes + 4 * j), high = load4(codes + 16 + 4 * j);
+            if (width == TMAC_WT) {
+                low = ternary_to_planes(low);
+                high = ternary_to_planes(high);
+            }
+            for (int p = 0; p < planes; p++)
+                cell[lookup_at(layout, tile_rows, p, j, r)] =
+                    (uint8_t)(plane_nibble(low, p) | plane_nibble(high, p) << 4);
+        }
+}
+
+static void unpack_lookup(enum tmac_layout layout, enum tmac_w width, const uint8_t *cell,
+                          uint8_t *codes, size_t stride)
+{
+    const size_t tile_rows = (size_t)tmac_layout_tile_rows(layout);
+    const int planes = tmac_width_bits(width);
+
+    for (size_t r = 0; r < tile_rows; r++, codes += stride)
+        for (int j = 0; j < 4; j++) {
+            uint32_t low = 0, high = 0;
+            for (int p = 0; p < planes; p++) {
+                const uint8_t byte = cell[lookup_at(layout, tile_rows, p, j, r)];
+                low |= spread_nibble(byte & 15) << p;
+                high |= spread_nibble(byte >> 4) << p;
+            }
+            if (width == TMAC_WT) {
+                low = ternary_from_planes(low);
+                high = ternary_from_planes(high);
+            }
+            for (int i = 0; i < 4; i++) {
+                codes[4 * j + i] = (uint8_t)(low >> 8 * i);
+                codes[16 + 4 * j + i] = (uint8_t)(high >> 8 * i);
+            }
+        }
+}
+
+/* A DIRECT cell of fields of `bits` bits (1, 2, 4): adds (codes >> from) & mask. Activations
+ * 4g .. 4g+3 lie in field g / bits of vector g % bits. */
+static void pack_direct(int bits, int from, const uint8_t *codes, size_t stride, uint8_t *cell)
+{
+    const unsigned mask = (1u << bits) - 1;
+
+    memset(cell, 0, (size_t)bits * 128);
+    for (size_t r = 0; r < 32; r++, codes += stride)
+        for (int k = 0; k < TMAC_STEP_K; k++) {
+            const int group = k / 4, z = group % bits, field = group / bits;
+            uint8_t *byte = cell + ((size_t)z * 2 + r / 16) * 64 + r % 16 * 4 + k % 4;
+            *byte |= (uint8_t)((codes[k] >> from & mask) << field * bits);
+        }
+}
+
+static void unpack_direct(int bits, int from, const uint8_t *cell, uint8_t *codes, size_t stride)
+{
+    const unsigned mask = (1u << bits) - 1;
+
+    for (size_t r = 0; r < 32; r++, codes += stride)
+        for (int k = 0; k < TMAC_STEP_K; k++) {
+            const int group = k / 4, z = group % bits, field = group / bits;
+            const uint8_t byte = cell[((size_t)z * 2 + r / 16) * 64 + r % 16 * 4 + k % 4];
+            codes[k] = (uint8_t)((from ? codes[k] : 0) | (byte >> field * bits & mask) << from);
+        }
+}
+
+void tmac_pack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *codes, size_t stride,
+                    uint8_t *cell)
+{
+    if (layout != TMAC_LAYOUT_DIRECT) {
+        pack_lookup(layout, width, codes, stride, cell);
+    } else if (width == TMAC_W3) {
+        pack_direct(2, 0, codes, stride, cell);
+        pack_direct(1, 2, codes, stride, cell + tmac_cell_bytes(layout, TMAC_W2));
+    } else {
+        pack_direct(tmac_width_bits(width), 0, codes, stride, cell);
+    }
+}
+
+void tmac_unpack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *cell,
+                      uint8_t *codes, size_t stride)
+{
+    if (layout != TMAC_LAYOUT_DIRECT) {
+        unpack_lookup(layout, width, cell, codes, stride);
+    } else if (width == TMAC_W3) {
+        unpack_direct(2, 0, cell, codes, stride);
+        unpack_direct(1, 2, cell + tmac_cell_bytes(layout, TMAC_W2), codes, stride);
+    } else {
+        unpack_direct(tmac_width_bits(width), 0, cell, codes, stride);
+    }
+}

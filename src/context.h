@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * The context: kernels, threads, memory. */
+#ifndef TMAC_CONTEXT_H
+#define TMAC_CONTEXT_H
+
+#include "kernels.h"
+#include "tmac.h"
+
+struct tmac_context {
+    struct tmac_kernels kernels;
+    tmac_family family;
+    int threads;
+    tmac_parallel_for *parallel_for; /* NULL: OpenMP or the calling thread */
+    void *parallel_host;
+    tmac_allocate *allocate;
+    tmac_release *release;
+    void *allocator_host;
+};
+
+/* Bits TMAC_ISA_*: what the machine has; a named set and all below it (0 for an unknown name). */
+uint32_t tmac_isa_available(void);
+uint32_t tmac_isa_up_to(const char *name);
+
+/* Detection: fills context->kernels with the best of `mask`. */
+void tmac_kernels_choose(struct tmac_context *context, uint32_t mask);
+
+/* The default allocator: aligned, huge pages advised for large blocks. */
+void *tmac_default_allocate(void *host, size_t size, size_t align);
+void tmac_default_release(void *host, void *memory);
+
+/* Threads that the library can start by itself. */
+int tmac_default_threads(void);
+
+/* Runs task(arg, i) for i in [0, count) with the context's threads; returns when all are done. */
+void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg);
+
+/* The layout to pack a width in. */
+enum tmac_layout tmac_choose_layout(const struct tmac_context *context, enum tmac_w width);
+
+#endif

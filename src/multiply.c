@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "multiply.h"
+
+#include <string.h>
+
+/* How a multiplication walks: for a block of columns, for a block of tiles, for a chunk of steps, for
+ * every tile: expand the scales of the chunk, then multiply panel by panel.
+ *
+ * One panel (gemv): tiles one by one, so that weights are one stream; long chunks.
+ * More (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
+ * stream past (lookup: 8 steps x 16 columns x 128 bytes = 16 KB; int8: 16 x 32 x 32 = 16 KB), and
+ * the sums of a block of tiles stay in the second (512 rows x 16 columns x 4 bytes = 32 KB). */
+struct blocking {
+    int64_t columns;
+    int64_t tiles;
+    int64_t steps; /* a multiple of 8, so that chunks start at super-groups of 256 */
+};
+
+enum { MAX_COLUMNS = 32, MAX_STEPS = 32, MAX_GROUPS = MAX_STEPS * 2 };
+
+static struct blocking choose_blocking(enum tmac_table_kind kind, int64_t columns)
+{
+    if (columns <= TMAC_MAX_PANEL)
+        return (struct blocking){TMAC_MAX_PANEL, 1, MAX_STEPS};
+    if (kind == TMAC_TABLE_INT8)
+        return (struct blocking){MAX_COLUMNS, 16, 16};
+    return (struct blocking){16, 16, 8};
+}
+
+/* A rectangle of the result that whole tiles can be written to. */
+struct target {
+    int64_t tile_begin, tile_end;
+    int64_t column_begin, column_end;
+    float *y; /* first row of tile_begin, column_begin */
+    int64_t stride;
+};
+
+struct scales {
+    _Alignas(64) float scale[MAX_GROUPS * TMAC_MAX_TILE_ROWS];
+    _Alignas(64) float minimum[MAX_GROUPS * TMAC_MAX_TILE_ROWS];
+};
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void expand_chunk(const struct tmac_product *product, const uint8_t *tile, int64_t step,
+                         int64_t steps, struct scales *scales)
+{
+    const struct tmac_shape *shape = product->shape;
+    const int64_t group = shape->spec.group, k = step * TMAC_STEP_K;
+    const int64_t k_end = least((step + steps) * TMAC_STEP_K, shape->spec.cols);
+    const int64_t first = shape->spec.whole_row ? 0 : k / group;
+    const int64_t end = shape->spec.whole_row ? 1 : (k_end + group - 1) / group;
+    const struct tmac_expand expand = {
+        .format = &shape->scale_format,
+        .packed = tile,
+        .tile_rows = shape->tile_rows,
+        .group = first,
+        .groups = (int)(end - first),
+        .scale = scales->scale,
+        .minimum = scales->minimum,
+    };
+
+    product->kernels->expand(&expand);
+}
+
+/* One tile, one chunk, all panels of the target. */
+static void multiply_tile(const struct tmac_product *product, const struct target *target,
+                          int64_t tile_index, int64_t step, int64_t steps)
+{
+    const struct tmac_shape *shape = product->shape;
+    const struct tmac_table_shape *tables = product->table_shape;
+    const uint8_t *bytes = (const uint8_t *)product->packed + tmac_tile_offset(shape, tile_index);
+    const size_t block = (size_t)(step * TMAC_STEP_K / shape->block_k);
+    struct scales scales;
+    struct tmac_tile tile = {
+        .layout = shape->spec.layout,
+        .width = shape->spec.width,
+        .codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes,
+        .scale = scales.scale,
+        .minimum = shape->spec.zero_kind == TMAC_ZERO_KIND_NONE ? NULL : scales.minimum,
+        .offset = shape->offset,
+        .steps = (int)steps,
+        .block_k = shape->block_k,
+        .block_shift = shape->block_shift,
+        .accumulate = step != 0,
+        .y_stride = (size_t)target->stride,
+    };
+
+    expand_chunk(product, bytes, step, steps, &scales);
+    for (int64_t c = target->column_begin; c < target->column_end;) {
+        const struct tmac_panel panel = tmac_table_panel(tables, c);
+        const size_t columns = (size_t)panel.columns;
+        const float *act_scale = (const float *)(const void *)(product->tables + panel.scales);
+        const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
+
+        tile.columns = panel.columns;
+        tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
+        tile.act_scale = act_scale + block * columns;
+        tile.act_sum = act_sum + block * columns;
+        tile.y = target->y + (tile_index - target->tile_begin) * shape->tile_rows +
+                 (c - target->column_begin) * target->stride;
+        product->kernels->kernel[tile.layout][tile.width].multiply(&tile);
+        c += panel.columns;
+    }
+}
+
+static void multiply_target(const struct tmac_product *product, const struct target *target)
+{
+    const struct tmac_table_shape *tables = product->table_shape;
+    const struct blocking blocking =
+        choose_blocking(tables->kind, target->column_end - target->column_begin);
+    const int64_t steps = product->shape->steps;
+
+    for (int64_t c = target->column_begin; c < target->column_end; c += blocking.columns)
+        for (int64_t t = target->tile_begin; t < target->tile_end; t += blocking.tiles) {
+            const struct target part = {
+                .tile_begin = t,
+                .tile_end = least(t + blocking.tiles, target->tile_end),
+                .column_begin = c,
+                .column_end = least(c + blocking.columns, target->column_end),
+                .y = target->y + (t - target->tile_begin) * product->shape->tile_rows +
+                     (c - target->column_begin) * target->stride,
+                .stride = target->stride,
+            };
+            for (int64_t step = 0; step < steps; step += blocking.steps)
+                for (int64_t tile = part.tile_begin; tile < part.tile_end; tile++)
+                    multiply_tile(product, &part, tile, step, least(blocking.steps, steps - step));
+        }
+}
+
+/* Rows [row_begin, row_end) of one tile, fewer than it has: computed aside, then copied. */
+static void multiply_partial_tile(const struct tmac_product *product, int64_t row_begin,
+                                  int64_t row_end, int64_t column_begin, int64_t column_end)
+{
+    _Alignas(64) float aside[MAX_COLUMNS * TMAC_MAX_TILE_ROWS];
+    const int64_t tile = row_begin / product->shape->tile_rows;
+    const int64_t skip = row_begin - tile * product->shape->tile_rows;
+
+    for (int64_t c = column_begin; c < column_end; c += MAX_COLUMNS) {
+        const int64_t end = least(c + MAX_COLUMNS, column_end);
+        const struct target target = {
+            .tile_begin = tile,
+            .tile_end = tile + 1,
+            .column_begin = c,
+            .column_end = end,
+            .y = aside,
+            .stride = TMAC_MAX_TILE_ROWS,
+        };
+        multiply_target(product, &target);
+        for (int64_t n = c; n < end; n++)
+            memcpy(product->y + n * product->stride + row_begin,
+                   aside + (n - c) * TMAC_MAX_TILE_ROWS + skip,
+                   (size_t)(row_end - row_begin) * sizeof *aside);
+    }
+}
+
+void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
+                   int64_t column_begin, int64_t column_end)
+{
+    const int64_t tile_rows = product->shape->tile_rows;
+
+    if (column_begin >= column_end)
+        return;
+    if (row_begin < row_end && row_begin % tile_rows) {
+        const int64_t end = least(row_end, (row_begin / tile_rows + 1) * tile_rows);
+        multiply_partial_tile(product, row_begin, end, column_begin, column_end);
+        row_begin = end;
+    }
+    if (row_end - row_begin >= tile_rows) {
+        const struct target target = {
+            .tile_begin = row_begin / tile_rows,
+            .tile_end = row_end / tile_rows,
+            .column_begin = column_begin,
+            .column_end = column_end,
+            .y = product->y + column_begin * product->stride + row_begin,
+            .stride = product->stride,
+        };
+        multiply_target(product, &target);
+        row_begin = target.tile_end * tile_rows;
+    }
+    if (row_begin < row_end)
+        multiply_partial_tile(product, row_begin, row_end, column_begin, column_end);
+}
+
+/* The result cut into rows x columns of tasks. */
+struct grid {
+    const struct tmac_product *product;
+    int64_t row_begin, row_end;
+    int64_t row_parts, column_parts;
+};
+
+/* The first of part `part` of `parts` of [begin, end), at a multiple of `step`. */
+static int64_t cut(int64_t begin, int64_t end, int64_t step, int64_t part, int64_t parts)
+{
+    const int64_t first = begin / step, last = (end + step - 1) / step;
+    const int64_t at = (first + (last - first) * part / parts) * step;
+    return at < begin ? begin : least(at, end);
+}
+
+static void multiply_task(void *arg, int index)
+{
+    const struct grid *grid = arg;
+    const int64_t row_part = index % grid->row_parts, column_part = index / grid->row_parts;
+    const int64_t step = grid->product->shape->tile_rows;
+    const int64_t columns = grid->product->table_shape->columns;
+
+    tmac_multiply(grid->product,
+                  cut(grid->row_begin, grid->row_end, step, row_part, grid->row_parts),
+                  cut(grid->row_begin, grid->row_end, step, row_part + 1, grid->row_parts),
+                  cut(0, columns, TMAC_MAX_PANEL, column_part, grid->column_parts),
+                  cut(0, columns, TMAC_MAX_PANEL, column_part + 1, grid->column_parts));
+}
+
+void tmac_multiply_parallel(const struct tmac_context *context, const struct tmac_product *product,
+                            int64_t row_begin, int64_t row_end)
+{
+    const int64_t tile_rows = product->shape->tile_rows;
+    const int64_t tiles = (row_end + tile_rows - 1) / tile_rows - row_begin / tile_rows;
+    const int64_t panels = (product->table_shape->columns + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
+    struct grid grid = {product, row_begin, row_end, least(context->threads, tiles), 1};
+
+    if (row_begin >= row_end || product->table_shape->columns == 0)
+        return;
+    /* Too few rows for all threads: share out the columns as well. */
+    grid.column_parts = least(context->threads / grid.row_parts, panels);
+    tmac_run(context, (int)(grid.row_parts * grid.column_parts), multiply_task, &grid);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Splits a multiplication into tiles, chunks and panels for the kernels. */
+#ifndef TMAC_MULTIPLY_H
+#define TMAC_MULTIPLY_H
+
+#include "packed.h"
+#include "table.h"
+
+struct tmac_product {
+    const struct tmac_shape *shape;
+    const struct tmac_kernels *kernels;
+    const void *packed;
+    const struct tmac_table_shape *table_shape;
+    const uint8_t *tables;
+    float *y; /* row 0, column 0 */
+    int64_t stride;
+};
+
+/* Rows [row_begin, row_end) of columns [column_begin, column_end), on the calling thread;
+ * column_begin must be the start of a panel. */
+void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
+                   int64_t column_begin, int64_t column_end);
+
+/* Rows [row_begin, row_end) of all columns, split over the context's threads. */
+void tmac_multiply_parallel(const struct tmac_context *context, const struct tmac_product *product,
+                            int64_t row_begin, int64_t row_end);
+
+#endif

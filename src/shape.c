@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "shape.h"
+
+#include "packed.h"
+
+#include <math.h>
+
+enum { ALIGN = 64 };
+
+static bool is_power_of_two(int64_t n, int64_t least, int64_t most)
+{
+    return n >= least && n <= most && (n & (n - 1)) == 0;
+}
+
+static tmac_status check_groups(const struct tmac_spec *spec)
+{
+    if (spec->whole_row ? spec->group != spec->cols : !is_power_of_two(spec->group, 16, 256))
+        return TMAC_ERROR_GROUP;
+    if (spec->sub_kind == TMAC_SUB_KIND_NONE) {
+        if (spec->super_group != spec->group)
+            return TMAC_ERROR_GROUP;
+    } else if (spec->whole_row || spec->group > 128) {
+        return TMAC_ERROR_GROUP;
+    } else if (spec->super_group != spec->cols &&
+               !is_power_of_two(spec->super_group, 2 * spec->group, 256)) {
+        return TMAC_ERROR_GROUP;
+    }
+    return spec->cols % spec->group || spec->cols % spec->super_group ? TMAC_ERROR_GROUP : TMAC_OK;
+}
+
+static tmac_status check_spec(const struct tmac_spec *spec)
+{
+    if (spec->rows < 1 || spec->cols < 1)
+        return TMAC_ERROR_SHAPE;
+    if ((unsigned)spec->width >= TMAC_W_COUNT || (unsigned)spec->layout >= TMAC_LAYOUT_COUNT ||
+        (unsigned)spec->scale_type > TMAC_SCALE_KIND_BF16 ||
+        (unsigned)spec->zero_kind > TMAC_ZERO_KIND_MIN ||
+        (unsigned)spec->sub_kind > TMAC_SUB_KIND_U4)
+        return TMAC_ERROR_ENUM;
+    if (!isfinite(spec->zero))
+        return TMAC_ERROR_ZERO;
+    if (spec->scale_unit != 1.0f && spec->scale_unit != 2.0f)
+        return TMAC_ERROR_ENUM;
+    return check_groups(spec);
+}
+
+static int log2_int(int64_t n)
+{
+    int log = 0;
+    while (n > 1) {
+        n /= 2;
+        log++;
+    }
+    return log;
+}
+
+/* docs/algorithm.md. Lookup kernels see codes as (2^b - 1)/2 plus a symmetric rest, ternary ones as
+ * 1 plus a symmetric rest; direct kernels see the codes themselves. */
+static float kernel_offset(const struct tmac_spec *spec)
+{
+    const float zero = spec->zero_kind == TMAC_ZERO_KIND_NONE ? spec->zero : 0.0f;
+    float centre = 0.0f;
+
+    if (spec->layout != TMAC_LAYOUT_DIRECT)
+        centre =
+            spec->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(spec->width)) - 1) * 0.5f;
+    return centre - zero;
+}
+
+static bool sizes(struct tmac_shape *shape)
+{
+    const struct tmac_scale_geometry geometry =
+        tmac_scale_geometry(&shape->scale_format, shape->tile_rows);
+    const size_t super_groups = (size_t)(shape->spec.cols / shape->spec.super_group);
+    size_t scales, codes, tiles;
+
+    shape->cell_bytes = tmac_cell_bytes(shape->spec.layout, shape->spec.width);
+    if (!tmac_size_mul(super_groups, geometry.super, &scales) ||
+        !tmac_size_add(scales, ALIGN - 1, &scales))
+        return false;
+    shape->scale_bytes = scales & ~(size_t)(ALIGN - 1);
+    return tmac_size_mul((size_t)shape->steps, shape->cell_bytes, &codes) &&
+           tmac_size_add(shape->scale_bytes, codes, &shape->tile_bytes) &&
+           tmac_size_mul((size_t)shape->tiles, shape->tile_bytes, &tiles) &&
+           tmac_size_add(tiles, TMAC_PACKED_HEADER_BYTES, &shape->bytes) &&
+           shape->bytes <= PTRDIFF_MAX;
+}
+
+tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec)
+{
+    const tmac_status status = check_spec(spec);
+
+    if (status != TMAC_OK)
+        return status;
+    /* So that adding a tile or a step cannot overflow. */
+    if (spec->rows > INT64_MAX / 2 || spec->cols > INT64_MAX / 2 || spec->cols > PTRDIFF_MAX / 4)
+        return TMAC_ERROR_OVERFLOW;
+
+    shape->spec = *spec;
+    shape->tile_rows = tmac_layout_tile_rows(spec->layout);
+    shape->tiles = (spec->rows + shape->tile_rows - 1) / shape->tile_rows;
+    shape->steps = (spec->cols + TMAC_STEP_K - 1) / TMAC_STEP_K;
+    shape->groups = spec->cols / spec->group;
+    shape->scale_format = (struct tmac_scale_format){
+        .type = spec->scale_type,
+        .zero = spec->zero_kind,
+        .sub = spec->sub_kind,
+        .super_groups = spec->super_group / spec->group,
+        .unit = spec->scale_unit,
+    };
+    if (spec->whole_row || spec->group > TMAC_MAX_BLOCK_K)
+        shape->block_k = TMAC_MAX_BLOCK_K;
+    else
+        shape->block_k = (int)spec->group;
+    shape->block_shift = spec->whole_row ? 31 : log2_int(spec->group / shape->block_k);
+    shape->offset = kernel_offset(spec);
+    shape->table_layout = tmac_table_layout(tmac_layout_table_kind(spec->layout), shape->block_k);
+    return sizes(shape) ? TMAC_OK : TMAC_ERROR_OVERFLOW;
+}
+
+uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k)
+{
+    return ((uint32_t)kind + 1) << 16 | (uint32_t)block_k;
+}
+
+tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k)
+{
+    const uint32_t k = layout & 0xffff, number = layout >> 16;
+
+    if (number < 1 || number > TMAC_TABLE_KIND_COUNT || !is_power_of_two(k, 16, TMAC_MAX_BLOCK_K))
+        return TMAC_ERROR_TABLE_LAYOUT;
+    *kind = (enum tmac_table_kind)(number - 1);
+    *block_k = (int)k;
+    return TMAC_OK;
+}

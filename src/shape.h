@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * What a weight matrix is, and every size and stride that follows from it. */
+#ifndef TMAC_SHAPE_H
+#define TMAC_SHAPE_H
+
+#include "kernels.h"
+#include "tmac.h"
+
+/* Everything that has to be known of a matrix to read its packed bytes, and nothing else. Group
+ * sizes are in activations; a whole row counts as one group of `cols`. */
+struct tmac_spec {
+    int64_t rows;
+    int64_t cols;
+    int64_t group;
+    int64_t super_group; /* equal to group with one level of scales */
+    enum tmac_w width;
+    enum tmac_layout layout;
+    enum tmac_scale_kind scale_type;
+    enum tmac_zero_kind zero_kind;
+    enum tmac_sub_kind sub_kind;
+    bool whole_row;   /* the group is the row */
+    float zero;       /* zero_kind NONE: w = scale * (q - zero) */
+    float scale_unit; /* 1 or 2, a factor on every scale */
+};
+
+struct tmac_shape {
+    struct tmac_spec spec;
+    struct tmac_scale_format scale_format;
+    int tile_rows;
+    int64_t tiles;
+    int64_t steps;   /* of 32 activations, the last padded */
+    int64_t groups;  /* per row */
+    int block_k;     /* activations that share one table scale */
+    int block_shift; /* log2 of the blocks per group; 31: a row is one group */
+    float offset;    /* what the kernels multiply the sum of activations with */
+    size_t cell_bytes;
+    size_t scale_bytes; /* scales of a tile, padded to 64 */
+    size_t tile_bytes;  /* scales, then cells */
+    size_t bytes;       /* header and all tiles */
+    uint32_t table_layout;
+};
+
+/* Fills `shape` from a spec that may come from anywhere; TMAC_OK only if everything in it is
+ * possible and no size overflows. */
+tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec);
+
+/* A table layout's number is its kind and block size: public, so it never changes meaning. */
+uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k);
+tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k);
+
+/* false where the product or sum does not fit. */
+static inline bool tmac_size_mul(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool tmac_size_add(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "source.h"
+
+#include "ggml_format.h"
+
+#include <math.h>
+#include <string.h>
+
+static tmac_status spec_width(struct tmac_spec *spec, const tmac_weights_desc *desc)
+{
+    if (desc->width < TMAC_WIDTH_1 || desc->width > TMAC_WIDTH_TERNARY)
+        return TMAC_ERROR_ENUM;
+    spec->width = (enum tmac_w)(desc->width - TMAC_WIDTH_1);
+    return TMAC_OK;
+}
+
+/* Every zero kind becomes a constant, points or minimums; 1-bit symmetric weights s (2q - 1) become
+ * 2s (q - 1/2). */
+static tmac_status spec_zero(struct tmac_spec *spec, const tmac_weights_desc *desc)
+{
+    static const float symmetric[TMAC_W_COUNT] = {0.5f, 2.0f, 4.0f, 8.0f, 1.0f};
+
+    spec->scale_unit = 1.0f;
+    spec->zero = 0.0f;
+    switch (desc->zero_kind) {
+    case TMAC_ZERO_SYMMETRIC:
+        spec->zero_kind = TMAC_ZERO_KIND_NONE;
+        spec->zero = symmetric[spec->width];
+        spec->scale_unit = spec->width == TMAC_W1 ? 2.0f : 1.0f;
+        return TMAC_OK;
+    case TMAC_ZERO_CONSTANT:
+        spec->zero_kind = TMAC_ZERO_KIND_NONE;
+        spec->zero = desc->zero;
+        return isfinite(desc->zero) ? TMAC_OK : TMAC_ERROR_ZERO;
+    case TMAC_ZERO_POINT:
+        spec->zero_kind = TMAC_ZERO_KIND_POINT;
+        return TMAC_OK;
+    case TMAC_ZERO_MINIMUM:
+        spec->zero_kind = TMAC_ZERO_KIND_MIN;
+        return TMAC_OK;
+    default:
+        return TMAC_ERROR_ENUM;
+    }
+}
+
+static tmac_status spec_scales(struct tmac_spec *spec, const tmac_weights_desc *desc)
+{
+    switch (desc->scale_type) {
+    case TMAC_SCALE_F32:
+        spec->scale_type = TMAC_SCALE_KIND_F32;
+        break;
+    case TMAC_SCALE_F16:
+        spec->scale_type = TMAC_SCALE_KIND_F16;
+        break;
+    case TMAC_SCALE_BF16:
+        spec->scale_type = TMAC_SCALE_KIND_BF16;
+        break;
+    default:
+        return TMAC_ERROR_ENUM;
+    }
+    if (desc->sub_format < TMAC_SUB_NONE || desc->sub_format > TMAC_SUB_U4)
+        return TMAC_ERROR_ENUM;
+    spec->sub_kind = (enum tmac_sub_kind)desc->sub_format;
+    return TMAC_OK;
+}
+
+static void spec_groups(struct tmac_spec *spec, const tmac_weights_desc *desc)
+{
+    spec->whole_row = desc->group == TMAC_GROUP_ROW || desc->group == TMAC_GROUP_TENSOR;
+    spec->group = spec->whole_row ? desc->cols : desc->group;
+    if (spec->sub_kind == TMAC_SUB_KIND_NONE)
+        spec->super_group = spec->group;
+    else
+        spec->super_group = desc->super_group == TMAC_GROUP_ROW ? desc->cols : desc->super_group;
+}
+
+/* What the description says of itself, before any size is derived from it. */
+static tmac_status spec_from_desc(struct tmac_spec *spec, const tmac_weights_desc *desc)
+{
+    tmac_status status;
+
+    spec->rows = desc->rows;
+    spec->cols = desc->cols;
+    spec->layout = TMAC_LAYOUT_DIRECT;
+    if ((status = spec_width(spec, desc)) != TMAC_OK ||
+        (status = spec_zero(spec, desc)) != TMAC_OK ||
+        (status = spec_scales(spec, desc)) != TMAC_OK)
+        return status;
+    spec_groups(spec, desc);
+    return TMAC_OK;
+}
+
+/* A row stride as given, or the tight one; no less than tight and no overflow over all rows. */
+static tmac_status row_stride(int64_t given, size_t tight, size_t element, int64_t rows,
+                              size_t *out)
+{
+    size_t all;
+
+    if (given < 0 || (given > 0 && (uint64_t)given < tight))
+        return TMAC_ERROR_SHAPE;
+    *out = given ? (size_t)given : tight;
+    if (!tmac_size_mul(*out, element, &all) || !tmac_size_mul(all, (size_t)rows, &all) ||
+        all > PTRDIFF_MAX)
+        return TMAC_ERROR_OVERFLOW;
+    return TMAC_OK;
+}
+
+static size_t tight_code_bytes(const struct tmac_source *source)
+{
+    const size_t cols = (size_t)source->spec.cols;
+
+    if (source->ggml)
+        return cols / (size_t)source->ggml->block_k * (size_t)source->ggml->block_bytes;
+    if (source->desc->code_format == TMAC_CODES_BYTES)
+        return cols;
+    /* cols < 2^61 (tmac_shape_init), so the product fits. */
+    return (cols * (size_t)tmac_width_bits(source->spec.width) + 7) / 8;
+}
+
+static tmac_status source_strides(struct tmac_source *source)
+{
+    const tmac_weights_desc *desc = source->desc;
+    const int64_t rows = source->spec.rows;
+    const size_t groups = (size_t)(source->spec.cols / source->spec.group);
+    const size_t super_groups = (size_t)(source->spec.cols / source->spec.super_group);
+    tmac_status status;
+
+    if ((status = row_stride(desc->code_row_bytes, tight_code_bytes(source), 1, rows,
+                             &source->code_row_bytes)) != TMAC_OK ||
+        source->ggml)
+        return status;
+    if ((status = row_stride(desc->scale_row_stride, super_groups, 4, rows,
+                             &source->scale_stride)) != TMAC_OK ||
+        (status = row_stride(desc->zero_row_stride, groups, 1, rows, &source->zero_stride)) !=
+            TMAC_OK)
+        return status;
+    if (desc->group == TMAC_GROUP_TENSOR) /* every row reads the same numbers */
+        source->scale_stride = source->zero_stride = 0;
+    return row_stride(desc->sub_row_stride, groups, 1, rows, &source->sub_stride);
+}
+
+static tmac_status source_pointers(const struct tmac_source *source)
+{
+    const tmac_weights_desc *desc = source->desc;
+    const bool two_levels = source->spec.sub_kind != TMAC_SUB_KIND_NONE;
+    const bool minimum = source->spec.zero_kind == TMAC_ZERO_KIND_MIN;
+
+    if (!desc->codes)
+        return TMAC_ERROR_NULL;
+    if (source->ggml)
+        return TMAC_OK;
+    if (!desc->scales || (minimum && !desc->minimums) || (two_levels && !desc->sub_scales) ||
+        (two_levels && minimum && !desc->sub_minimums) ||
+        (source->spec.zero_kind == TMAC_ZERO_KIND_POINT && !desc->zero_points))
+        return TMAC_ERROR_NULL;
+    return TMAC_OK;
+}
+
+/* A description of ggml blocks must be what tmac_weights_desc_ggml() made it. */
+static tmac_status check_ggml(const tmac_weights_desc *desc, const struct tmac_ggml_format *ggml)
+{
+    tmac_weights_desc want = {.struct_size = sizeof want};
+
+    if (!ggml)
+        return TMAC_ERROR_GGML_TYPE;
+    if (desc->cols % ggml->block_k)
+        return TMAC_ERROR_GROUP;
+    tmac_ggml_describe(ggml, desc->rows, desc->cols, desc->codes, &want);
+    if (desc->width != want.width || desc->group != want.group ||
+        desc->scale_type != want.scale_type || desc->zero_kind != want.zero_kind ||
+        desc->zero != want.zero || desc->sub_format != want.sub_format ||
+        desc->super_group != want.super_group)
+        return TMAC_ERROR_ENUM;
+    return TMAC_OK;
+}
+
+tmac_status tmac_source_init(struct tmac_source *source, const tmac_weights_desc *desc,
+                             bool with_data)
+{
+    struct tmac_shape shape;
+    tmac_status status;
+
+    memset(source, 0, sizeof *source);
+    source->desc = desc;
+    if (desc->code_format < TMAC_CODES_BYTES || desc->code_format > TMAC_CODES_GGML)
+        return TMAC_ERROR_ENUM;
+    if (desc->rows < 1 || desc->cols < 1)
+        return TMAC_ERROR_SHAPE;
+    if (desc->code_format == TMAC_CODES_GGML) {
+        source->ggml = tmac_ggml_find(desc->ggml_type);
+        if ((status = check_ggml(desc, source->ggml)) != TMAC_OK)
+            return status;
+    }
+    if ((status = spec_from_desc(&source->spec, desc)) != TMAC_OK ||
+        (status = tmac_shape_init(&shape, &source->spec)) != TMAC_OK ||
+        (status = source_strides(source)) != TMAC_OK)
+        return status;
+    return with_data ? source_pointers(source) : TMAC_OK;
+}
+
+static void ggml_codes(const struct tmac_source *source, const uint8_t *row, int64_t k, int count,
+                       uint8_t *codes)
+{
+    const int block_k = source->ggml->block_k;
+    const uint8_t *block = row + (size_t)(k / block_k) * (size_t)source->ggml->block_bytes;
+
+    for (int i = 0; i < count; i += block_k, block += source->ggml->block_bytes)
+        source->ggml->codes(block, codes + i);
+}
+
+static void dense_codes(const uint8_t *row, int bits, int64_t k, int count, uint8_t *codes)
+{
+    const unsigned mask = (1u << bits) - 1;
+    uint64_t bit = (uint64_t)k * (uint64_t)bits;
+
+    for (int i = 0; i < count; i++, bit += (uint64_t)bits) {
+        const unsigned shift = bit % 8;
+        unsigned value = row[bit / 8] >> shift;
+        if (shift + (unsigned)bits > 8)
+            value |= (unsigned)row[bit / 8 + 1] << (8 - shift);
+        codes[i] = value & mask;
+    }
+}
+
+tmac_status tmac_source_codes(const struct tmac_source *source, int64_t row, int64_t k, int count,
+                              uint8_t *codes)
+{
+    const enum tmac_w width = source->spec.width;
+    const int bits = tmac_width_bits(width);
+    const uint8_t most = width == TMAC_WT ? 2 : (uint8_t)((1 << bits) - 1);
+    const uint8_t *bytes =
+        (const uint8_t *)source->desc->codes + (size_t)row * source->code_row_bytes;
+    uint8_t seen = 0;
+
+    if (source->ggml)
+        ggml_codes(source, bytes, k, count, codes);
+    else if (source->desc->code_format == TMAC_CODES_DENSE)
+        dense_codes(bytes, bits, k, count, codes);
+    else
+        memcpy(codes, bytes + k, (size_t)count);
+
+    for (int i = 0; i < count; i++)
+        seen = codes[i] > seen ? codes[i] : seen;
+    return seen <= most ? TMAC_OK : TMAC_ERROR_CODE;
+}
+
+static uint32_t load_scale(const void *base, enum tmac_scale_kind type, size_t index)
+{
+    const size_t bytes = tmac_scale_type_bytes(type);
+    uint32_t word = 0;
+    uint16_t half = 0;
+
+    if (bytes == 4) {
+        memcpy(&word, (const uint8_t *)base + index * bytes, sizeof word);
+        return word;
+    }
+    memcpy(&half, (const uint8_t *)base + index * bytes, sizeof half);
+    return half;
+}
+
+static bool scale_is_finite(enum tmac_scale_kind type, uint32_t bits)
+{
+    static const uint32_t exponent[] = {0x7f800000, 0x7c00, 0x7f80}; /* F32, F16, BF16 */
+
+    return (bits & exponent[type]) != exponent[type];
+}
+
+static tmac_status check_group(const struct tmac_spec *spec, const struct tmac_group *group)
+{
+    if (!scale_is_finite(spec->scale_type, group->scale) ||
+        !scale_is_finite(spec->scale_type, group->minimum))
+        return TMAC_ERROR_SCALE;
+    if (spec->sub_kind == TMAC_SUB_KIND_U4 &&
+        (group->sub < 0 || group->sub > 15 || group->sub_minimum > 15))
+        return TMAC_ERROR_SUB_SCALE;
+    if (group->zero_point > 1 << tmac_width_bits(spec->width))
+        return TMAC_ERROR_ZERO;
+    return TMAC_OK;
+}
+
+tmac_status tmac_source_group(const struct tmac_source *source, int64_t row, int64_t group,
+                              struct tmac_group *out)
+{
+    const struct tmac_spec *spec = &source->spec;
+    const tmac_weights_desc *desc = source->desc;
+    const size_t r = (size_t)row, g = (size_t)group;
+
+    memset(out, 0, sizeof *out);
+    if (source->ggml) {
+        const int64_t groups = source->ggml->block_k / spec->group;
+        const uint8_t *block = (const uint8_t *)desc->codes + r * source->code_row_bytes +
+                               (size_t)(group / groups) * (size_t)source->ggml->block_bytes;
+        source->ggml->group_of(block, (int)(group % groups), out);
+        return check_group(spec, out);
+    }
+
+    const size_t super = r * source->scale_stride + g / (size_t)(spec->super_group / spec->group);
+    out->scale = load_scale(desc->scales, spec->scale_type, super);
+    if (spec->zero_kind == TMAC_ZERO_KIND_MIN)
+        out->minimum = load_scale(desc->minimums, spec->scale_type, super);
+    if (spec->zero_kind == TMAC_ZERO_KIND_POINT)
+        out->zero_point = desc->zero_points[r * source->zero_stride + g];
+    if (spec->sub_kind != TMAC_SUB_KIND_NONE) {
+        out->sub = desc->sub_scales[r * source->sub_stride + g];
+        if (spec->zero_kind == TMAC_ZERO_KIND_MIN)
+            out->sub_minimum = desc->sub_minimums[r * source->sub_stride + g];
+    }
+    return check_group(spec, out);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include "float16.h"
+
+#include <string.h>
+
+/* A unit of building work: one panel of columns, one chunk of activations. Small enough that gemv
+ * splits over threads, a multiple of every block. */
+enum { CHUNK_K = 256, CHUNK_BLOCKS = CHUNK_K / 16 };
+
+tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layout, int64_t cols,
+                                  int64_t columns)
+{
+    const tmac_status status = tmac_table_layout_split(layout, &shape->kind, &shape->block_k);
+
+    if (status != TMAC_OK)
+        return status;
+    if (cols < 1 || columns < 0)
+        return TMAC_ERROR_SHAPE;
+    if (cols > PTRDIFF_MAX / 1024) /* so that no product of one column overflows */
+        return TMAC_ERROR_OVERFLOW;
+
+    const int64_t unit = shape->block_k > TMAC_STEP_K ? shape->block_k : TMAC_STEP_K;
+    const int64_t padded = (cols + unit - 1) / unit * unit;
+    shape->cols = cols;
+    shape->columns = columns;
+    shape->steps = padded / TMAC_STEP_K;
+    shape->blocks = padded / shape->block_k;
+    shape->step_bytes = tmac_table_step_bytes(shape->kind);
+    shape->column_bytes = ((size_t)shape->steps * shape->step_bytes +
+                           (size_t)shape->blocks * 2 * sizeof(float) + 63) &
+                          ~(size_t)63;
+    return TMAC_OK;
+}
+
+tmac_status tmac_table_bytes(const struct tmac_table_shape *shape, size_t *bytes)
+{
+    if (!tmac_size_mul(shape->column_bytes, (size_t)shape->columns, bytes) || *bytes > PTRDIFF_MAX)
+        return TMAC_ERROR_OVERFLOW;
+    return TMAC_OK;
+}
+
+struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t first)
+{
+    const int64_t left = shape->columns - first;
+    struct tmac_panel panel = {.first = first, .columns = TMAC_MAX_PANEL};
+
+    while (panel.columns > left)
+        panel.columns /= 2;
+    panel.data = (size_t)first * shape->column_bytes;
+    panel.scales = panel.data + (size_t)shape->steps * shape->step_bytes * (size_t)panel.columns;
+    panel.sums = panel.scales + (size_t)shape->blocks * sizeof(float) * (size_t)panel.columns;
+    return panel;
+}
+
+static bool fits(int64_t stride, int64_t count, size_t element)
+{
+    size_t bytes;
+    return tmac_size_mul((size_t)stride, element, &bytes) &&
+           tmac_size_mul(bytes, (size_t)count, &bytes) && bytes <= PTRDIFF_MAX;
+}
+
+static int64_t scale_count(const tmac_activations *x)
+{
+    return x->scale_group ? (x->cols - 1) / x->scale_group + 1 : 1;
+}
+
+tmac_status tmac_activations_check(const tmac_activations *x)
+{
+    if (x->type < TMAC_ACTIVATION_F32 || x->type > TMAC_ACTIVATION_I8)
+        return TMAC_ERROR_ENUM;
+    if (x->cols < 1 || x->columns < 0 || x->stride < 0 || (x->stride && x->stride < x->cols))
+        return TMAC_ERROR_SHAPE;
+    if (x->columns == 0)
+        return TMAC_OK;
+    if (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales))
+        return TMAC_ERROR_NULL;
+    if (!fits(x->stride ? x->stride : x->cols, x->columns, 4))
+        return TMAC_ERROR_OVERFLOW;
+    if (x->type != TMAC_ACTIVATION_I8)
+        return TMAC_OK;
+    if (x->scale_group < 0 || x->scale_group % 16)
+        return TMAC_ERROR_GROUP;
+    if (x->scale_stride < 0 || (x->scale_stride && x->scale_stride < scale_count(x)))
+        return TMAC_ERROR_SHAPE;
+    return fits(x->scale_stride ? x->scale_stride : scale_count(x), x->columns, 4)
+               ? TMAC_OK
+               : TMAC_ERROR_OVERFLOW;
+}
+
+static float i8_scale(const tmac_activations *x, int64_t column, int64_t k)
+{
+    const int64_t stride = x->scale_stride ? x->scale_stride : scale_count(x);
+    return x->scales[column * stride + (x->scale_group ? k / x->scale_group : 0)];
+}
+
+/* Activations [k, k + count) of a column as floats. */
+static void load(const struct tmac_kernels *kernels, const tmac_activations *x, int64_t column,
+                 int64_t k, int count, float *to)
+{
+    const int64_t at = column * (x->stride ? x->stride : x->cols) + k;
+
+    switch (x->type) {
+    case TMAC_ACTIVATION_F16:
+        kernels->f16_to_f32((const uint16_t *)x->data + at, to, (size_t)count);
+        break;
+    case TMAC_ACTIVATION_BF16:
+        kernels->bf16_to_f32((const uint16_t *)x->data + at, to, (size_t)count);
+        break;
+    case TMAC_ACTIVATION_I8:
+        for (int i = 0; i < count; i++)
+            to[i] = (float)((const int8_t *)x->data)[at + i] * i8_scale(x, column, k + i);
+        break;
+    default:
+        memcpy(to, (const float *)x->data + at, (size_t)count * sizeof *to);
+    }
+}
+
+/* int8 activations are taken as they are where each block lies under one scale; else they are
+ * quantized again, like floats. */
+static bool keeps_int8(const struct tmac_table_shape *shape, const tmac_activations *x)
+{
+    return x->type == TMAC_ACTIVATION_I8 && shape->kind == TMAC_TABLE_INT8 &&
+           x->scale_group % shape->block_k == 0;
+}
+
+static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
+                        const tmac_activations *x, const struct tmac_panel *panel, int64_t k,
+                        uint8_t *tables)
+{
+    const size_t columns = (size_t)panel->columns;
+    const int64_t padded = shape->blocks * shape->block_k - k;
+    const int chunk_k = padded < CHUNK_K ? (int)padded : CHUNK_K;
+    const int count = x->cols - k < chunk_k ? (int)(x->cols - k) : chunk_k;
+    const size_t block = (size_t)(k / shape->block_k), step = (size_t)(k / TMAC_STEP_K);
+    float values[CHUNK_K], given[CHUNK_BLOCKS];
+    struct tmac_build build = {
+        .x = values,
+        .blocks = chunk_k / shape->block_k,
+        .block_k = shape->block_k,
+        .given = keeps_int8(shape, x) ? given : NULL,
+        .step_stride = columns * shape->step_bytes,
+        .group_stride = columns * 4,
+        .meta_stride = columns,
+    };
+
+    for (size_t n = 0; n < columns; n++) {
+        const size_t inside = n * (shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes);
+        float *scales = (float *)(void *)(tables + panel->scales);
+        float *sums = (float *)(void *)(tables + panel->sums);
+
+        load(kernels, x, panel->first + (int64_t)n, k, count, values);
+        memset(values + count, 0, (size_t)(chunk_k - count) * sizeof *values);
+        for (int b = 0; build.given && b < build.blocks; b++) {
+            const int64_t at = k + (int64_t)b * shape->block_k;
+            given[b] = at < x->cols ? i8_scale(x, panel->first + (int64_t)n, at) : 0.0f;
+        }
+        build.tables = tables + panel->data + step * build.step_stride + inside;
+        build.scale = scales + block * columns + n;
+        build.sum = sums + block * columns + n;
+        kernels->build[shape->kind](&build);
+    }
+}
+
+void tmac_table_build(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
+                      const tmac_activations *x, int part, int parts, uint8_t *tables)
+{
+    const int64_t chunks = (shape->cols + CHUNK_K - 1) / CHUNK_K;
+    int64_t unit = 0, panels = 0;
+
+    for (int64_t c = 0; c < shape->columns; c += tmac_table_panel(shape, c).columns)
+        panels++;
+    const int64_t begin = panels * chunks * part / parts,
+                  end = panels * chunks * (part + 1) / parts;
+
+    for (int64_t c = 0; c < shape->columns && unit < end;) {
+        const struct tmac_panel panel = tmac_table_panel(shape, c);
+        for (int64_t chunk = 0; chunk < chunks; chunk++, unit++)
+            if (unit >= begin && unit < end)
+                build_chunk(kernels, shape, x, &panel, chunk * CHUNK_K, tables);
+        c += panel.columns;
+    }
+}

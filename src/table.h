@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Tables in memory: panels of columns, as arch/kernels.h draws them. */
+#ifndef TMAC_TABLE_H
+#define TMAC_TABLE_H
+
+#include "context.h"
+#include "shape.h"
+
+/* What is in a piece of table memory. */
+struct tmac_table_shape {
+    enum tmac_table_kind kind;
+    int block_k;
+    int64_t cols;
+    int64_t columns;
+    int64_t steps; /* whole blocks: the builders fill the last one */
+    int64_t blocks;
+    size_t step_bytes;   /* per column */
+    size_t column_bytes; /* data, scales and sums, padded to 64 */
+};
+
+/* A panel of columns within table memory. */
+struct tmac_panel {
+    int64_t first;
+    int columns;
+    size_t data;   /* byte offsets from the start of the tables */
+    size_t scales; /* of floats [block][column] */
+    size_t sums;
+};
+
+tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layout, int64_t cols,
+                                  int64_t columns);
+tmac_status tmac_table_bytes(const struct tmac_table_shape *shape, size_t *bytes);
+
+/* The panel that starts at column `first`. */
+struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t first);
+
+/* Checks activations, all but their data. */
+tmac_status tmac_activations_check(const tmac_activations *activations);
+
+/* Builds part `part` of `parts`. */
+void tmac_table_build(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
+                      const tmac_activations *activations, int part, int parts, uint8_t *tables);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * Packed tiles back to floats. */
+#include "packed.h"
+
+/* Steps whose scales fit the stack: as many groups as steps * 2. */
+enum { CHUNK_STEPS = 8 };
+
+struct chunk {
+    _Alignas(64) float scale[2 * CHUNK_STEPS * TMAC_MAX_TILE_ROWS];
+    _Alignas(64) float minimum[2 * CHUNK_STEPS * TMAC_MAX_TILE_ROWS];
+};
+
+static int64_t group_at(const struct tmac_shape *shape, int64_t k)
+{
+    return shape->spec.whole_row ? 0 : k / shape->spec.group;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Row r of the tile, activations [k, k + count) of one cell. */
+static void unpack_codes(const struct tmac_shape *shape, const struct chunk *chunk,
+                         int64_t first_group, const uint8_t *codes, int r, int64_t k, int count,
+                         float *out)
+{
+    const bool none = shape->spec.zero_kind == TMAC_ZERO_KIND_NONE;
+
+    for (int i = 0; i < count; i++) {
+        const int64_t group = group_at(shape, k + i) - first_group;
+        const size_t at = (size_t)group * (size_t)shape->tile_rows + (size_t)r;
+        if (none)
+            out[i] = chunk->scale[at] * ((float)codes[i] - shape->spec.zero);
+        else
+            out[i] = chunk->scale[at] * (float)codes[i] + chunk->minimum[at];
+    }
+}
+
+/* Rows [begin, end) of a tile, activations [k, k_end) of one chunk. */
+static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kernels *kernels,
+                         const uint8_t *tile, int64_t k, int64_t k_end, int begin, int end,
+                         float *out, int64_t stride)
+{
+    struct chunk chunk;
+    uint8_t codes[TMAC_MAX_TILE_ROWS][TMAC_STEP_K];
+    const int64_t first_group = group_at(shape, k);
+    const struct tmac_expand expand = {
+        .format = &shape->scale_format,
+        .packed = tile,
+        .tile_rows = shape->tile_rows,
+        .group = first_group,
+        .groups = (int)(group_at(shape, k_end - 1) - first_group + 1),
+        .scale = chunk.scale,
+        .minimum = chunk.minimum,
+    };
+
+    kernels->expand(&expand);
+    for (; k < k_end; k += TMAC_STEP_K) {
+        const size_t step = (size_t)(k / TMAC_STEP_K);
+        const uint8_t *cell = tile + shape->scale_bytes + step * shape->cell_bytes;
+        tmac_unpack_cell(shape->spec.layout, shape->spec.width, cell, codes[0], TMAC_STEP_K);
+        for (int r = begin; r < end; r++)
+            unpack_codes(shape, &chunk, first_group, codes[r], r, k,
+                         (int)least(TMAC_STEP_K, k_end - k), out + (r - begin) * stride + k);
+    }
+}
+
+void tmac_unpack_rows(const struct tmac_shape *shape, const struct tmac_kernels *kernels,
+                      const void *packed, int64_t row_begin, int64_t row_end, float *out,
+                      int64_t stride)
+{
+    const int64_t cols = shape->spec.cols, chunk_k = CHUNK_STEPS * TMAC_STEP_K;
+
+    for (int64_t row = row_begin; row < row_end;) {
+        const int64_t tile = row / shape->tile_rows, tile_row = tile * shape->tile_rows;
+        const int64_t end = least(row_end, tile_row + shape->tile_rows);
+        const uint8_t *at = (const uint8_t *)packed + tmac_tile_offset(shape, tile);
+
+        for (int64_t k = 0; k < cols; k += chunk_k)
+            unpack_chunk(shape, kernels, at, k, least(cols, k + chunk_k), (int)(row - tile_row),
+                         (int)(end - tile_row), out + (row - row_begin) * stride, stride);
+        row = end;
+    }
+}

@@ -1,7 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernels.h"
+#include "neon.h"
 
 void tmac_neon_init(struct tmac_kernels *kernels)
 {
-    (void)kernels;
+    static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
+        {"lookup_w1_m32_neon", neon_lookup}, {"lookup_w2_m32_neon", neon_lookup},
+        {"lookup_w3_m32_neon", neon_lookup}, {"lookup_w4_m32_neon", neon_lookup},
+        {"lookup_wt_m32_neon", neon_lookup},
+    };
+    static const struct tmac_kernel direct[TMAC_W_COUNT] = {
+        {"direct_w1_m32_neon", neon_direct_w1}, {"direct_w2_m32_neon", neon_direct_w2},
+        {"direct_w3_m32_neon", neon_direct_w3}, {"direct_w4_m32_neon", neon_direct_w4},
+        {"direct_wt_m32_neon", neon_direct_w2},
+    };
+
+    for (int w = 0; w < TMAC_W_COUNT; w++) {
+        kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup[w];
+        kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct[w];
+        kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
+        kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
+    }
+    kernels->build[TMAC_TABLE_U8] = neon_build_lookup_u8;
+    kernels->build[TMAC_TABLE_S8] = neon_build_lookup_s8;
+    kernels->build[TMAC_TABLE_INT8] = neon_build_int8;
+    kernels->expand = neon_expand;
+    kernels->f16_to_f32 = neon_f16_to_f32;
+    kernels->bf16_to_f32 = neon_bf16_to_f32;
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ * Shared by the arm64 kernels only. Little-endian. */
+#ifndef TMAC_NEON_H
+#define TMAC_NEON_H
+
+#include "kernels.h"
+
+#include <arm_neon.h>
+
+/* Kernels are inline functions with constant arguments; each loop over an array of vectors is
+ * unrolled, so that the array lives in registers. */
+#define NEON_INLINE static inline __attribute__((always_inline))
+#define NEON_UNROLL _Pragma("GCC unroll 16")
+
+enum { NEON_TILE_ROWS = 32, NEON_QUADS = 8 /* vectors of 4 rows in a tile */ };
+
+/* Which activations of a step belong to the block: all, or one half with blocks of 16. */
+enum neon_part { NEON_LOW, NEON_HIGH, NEON_BOTH };
+
+void neon_lookup(const struct tmac_tile *tile);
+void neon_direct_w1(const struct tmac_tile *tile);
+void neon_direct_w2(const struct tmac_tile *tile);
+void neon_direct_w3(const struct tmac_tile *tile);
+void neon_direct_w4(const struct tmac_tile *tile);
+void neon_direct_w1_dotprod(const struct tmac_tile *tile);
+void neon_direct_w2_dotprod(const struct tmac_tile *tile);
+void neon_direct_w3_dotprod(const struct tmac_tile *tile);
+void neon_direct_w4_dotprod(const struct tmac_tile *tile);
+void neon_quad_dotprod(const struct tmac_tile *tile);
+
+void neon_build_lookup_u8(const struct tmac_build *build);
+void neon_build_lookup_s8(const struct tmac_build *build);
+void neon_build_int8(const struct tmac_build *build);
+
+void neon_expand(const struct tmac_expand *expand);
+void neon_f16_to_f32(const uint16_t *from, float *to, size_t count);
+void neon_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+
+/* Results start from zero where they do not accumulate; after this, kernels always add to y. */
+static inline void neon_begin(const struct tmac_tile *tile)
+{
+    if (tile->accumulate)
+        return;
+    for (int n = 0; n < tile->columns; n++)
+        for (int q = 0; q < NEON_QUADS; q++)
+            vst1q_f32(tile->y + (size_t)n * tile->y_stride + 4 * q, vdupq_n_f32(0));
+}
+
+/* The float stage of one block and column, for `quads` vectors of rows from `first` on. */
+NEON_INLINE void neon_float_stage(const struct tmac_tile *tile, int block, int column, int first,
+                                  const int quads, const int32x4_t *integer, float32x4_t *acc)
+{
+    const size_t meta = (size_t)block * (size_t)tile->columns + (size_t)column;
+    const size_t group = (size_t)(block >> tile->block_shift);
+    const size_t at = group * NEON_TILE_ROWS + (size_t)first * 4;
+    const float sum = tile->act_sum[meta], act_scale = tile->act_scale[meta];
+    const float32x4_t offset = vdupq_n_f32(tile->offset * sum);
+
+    NEON_UNROLL
+    for (int q = 0; q < quads; q++) {
+        const float32x4_t t = vfmaq_n_f32(offset, vcvtq_f32_s32(integer[q]), act_scale);
+        acc[q] = vfmaq_f32(acc[q], vld1q_f32(tile->scale + at + 4 * q), t);
+    }
+    if (!tile->minimum)
+        return;
+    NEON_UNROLL
+    for (int q = 0; q < quads; q++)
+        acc[q] = vfmaq_n_f32(acc[q], vld1q_f32(tile->minimum + at + 4 * q), sum);
+}
+
+/* The same with the results in memory: several columns have more than there are registers. */
+NEON_INLINE void neon_float_stage_memory(const struct tmac_tile *tile, int block, int column,
+                                         int first, const int quads, const int32x4_t *integer)
+{
+    float *y = tile->y + (size_t)column * tile->y_stride + 4 * first;
+    float32x4_t acc[NEON_QUADS];
+
+    NEON_UNROLL
+    for (int q = 0; q < quads; q++)
+        acc[q] = vld1q_f32(y + 4 * q);
+    neon_float_stage(tile, block, column, first, quads, integer, acc);
+    NEON_UNROLL
+    for (int q = 0; q < quads; q++)
+        vst1q_f32(y + 4 * q, acc[q]);
+}
+
+#endif

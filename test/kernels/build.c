@@ -89,16 +89,18 @@ static void fill_block(struct rng *rng, float *x, int count, enum input input)
         x[at] = rng_between(rng, 0, 1) ? INFINITY : -INFINITY;
 }
 
-/* Int8 activations as the API gets them: a number in -128..127 times the block's scale. */
+/* Int8 activations as the API gets them: a number in -128..127 times the block's scale, which may
+ * be negative. The block counts as zero by 127 times the scale. */
 static void fill_given(struct rng *rng, float *x, int count, float *given)
 {
-    const int kind = rng_between(rng, 0, 9);
+    static const float special[] = {0.0f,  TMAC_TINY / 256, TMAC_TINY / 64,
+                                    NAN,   INFINITY,        FLT_MAX / 2,
+                                    -0.0f, -TMAC_TINY / 64, -INFINITY};
+    const int kind = rng_between(rng, 0, 31);
 
-    *given = kind == 0   ? 0.0f
-             : kind == 1 ? 1e-30f
-             : kind == 2 ? NAN
-             : kind == 3 ? INFINITY
-                         : ldexpf(1.0f + rng_unit(rng), rng_between(rng, -40, 40));
+    *given = kind < 9 ? special[kind] : ldexpf(1.0f + rng_unit(rng), rng_between(rng, -40, 40));
+    if (kind % 2)
+        *given = -*given;
     for (int i = 0; i < count; i++)
         x[i] = (float)rng_between(rng, -128, 127) * *given;
 }

@@ -121,8 +121,9 @@ static void fill_result(struct rng *rng, struct multiply_case *c)
     guard_new(&c->y, count * sizeof(float), sizeof(float), guard_random_place(rng));
     c->y_before = guard_new(&c->before_memory, count * sizeof(float), 64, GUARD_END);
     c->y_expected = guard_new(&c->expected_memory, count * sizeof(float), 64, GUARD_END);
-    for (size_t i = 0; i < count; i++)
-        c->y_before[i] = 100.0f * rng_normal(rng);
+    const bool uninitialized = !c->tile.accumulate && rng_between(rng, 0, 1);
+    for (size_t i = 0; i < count; i++) /* what is not accumulated must not be looked at */
+        c->y_before[i] = uninitialized && i % stride < rows ? NAN : 100.0f * rng_normal(rng);
 }
 
 static void make_case(struct multiply_case *c, struct rng *rng)

@@ -165,7 +165,7 @@ void rung_fail(struct rung *rung, int entry, const char *format, ...)
 {
     va_list arguments;
 
-    printf("FAILED %s\n  seed 0x%llx: ", running, (unsigned long long)test_seed);
+    printf("FAILED %s\n  ", running);
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);

@@ -2,13 +2,17 @@
  * Codes to cells and back, for the layouts that arch/kernels.h draws. */
 #include "packed.h"
 
-#include <string.h>
-
 /* Codes of 4 neighbouring activations, one per byte, the first in the lowest byte. */
 static uint32_t load4(const uint8_t *codes)
 {
     return (uint32_t)codes[0] | (uint32_t)codes[1] << 8 | (uint32_t)codes[2] << 16 |
            (uint32_t)codes[3] << 24;
+}
+
+static void store4(uint8_t *to, uint32_t codes)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(codes >> 8 * i);
 }
 
 /* Bit `plane` of 4 codes as a half-byte. The multiplication moves bits 0, 8, 16, 24 to 24..27; its
@@ -79,37 +83,43 @@ static void unpack_lookup(enum tmac_layout layout, enum tmac_w width, const uint
                 low = ternary_from_planes(low);
                 high = ternary_from_planes(high);
             }
-            for (int i = 0; i < 4; i++) {
-                codes[4 * j + i] = (uint8_t)(low >> 8 * i);
-                codes[16 + 4 * j + i] = (uint8_t)(high >> 8 * i);
-            }
+            store4(codes + 4 * j, low);
+            store4(codes + 16 + 4 * j, high);
         }
 }
 
-/* A DIRECT cell of fields of `bits` bits (1, 2, 4): adds (codes >> from) & mask. Activations
- * 4g .. 4g+3 lie in field g / bits of vector g % bits. */
+/* Row `row`, vector z of a DIRECT cell. */
+static size_t direct_at(int z, size_t row)
+{
+    return ((size_t)z * 2 + row / 16) * 64 + row % 16 * 4;
+}
+
+/* A DIRECT cell of fields of `bits` bits (1, 2, 4) from bits `from` up of the codes. Activations
+ * 4g .. 4g+3 lie in field g / bits of vector g % bits; four codes move as one word, since no field
+ * leaves its byte. */
 static void pack_direct(int bits, int from, const uint8_t *codes, size_t stride, uint8_t *cell)
 {
-    const unsigned mask = (1u << bits) - 1;
+    const uint32_t mask = ((1u << bits) - 1) * 0x01010101u;
 
-    memset(cell, 0, (size_t)bits * 128);
     for (size_t r = 0; r < 32; r++, codes += stride)
-        for (int k = 0; k < TMAC_STEP_K; k++) {
-            const int group = k / 4, z = group % bits, field = group / bits;
-            uint8_t *byte = cell + ((size_t)z * 2 + r / 16) * 64 + r % 16 * 4 + k % 4;
-            *byte |= (uint8_t)((codes[k] >> from & mask) << field * bits);
+        for (int z = 0; z < bits; z++) {
+            uint32_t word = 0;
+            for (int field = 0; field < 8 / bits; field++)
+                word |= (load4(codes + 4 * (field * bits + z)) >> from & mask) << field * bits;
+            store4(cell + direct_at(z, r), word);
         }
 }
 
+/* The way back; adds to what lower bits left in `codes`. */
 static void unpack_direct(int bits, int from, const uint8_t *cell, uint8_t *codes, size_t stride)
 {
-    const unsigned mask = (1u << bits) - 1;
+    const uint32_t mask = ((1u << bits) - 1) * 0x01010101u;
 
     for (size_t r = 0; r < 32; r++, codes += stride)
-        for (int k = 0; k < TMAC_STEP_K; k++) {
-            const int group = k / 4, z = group % bits, field = group / bits;
-            const uint8_t byte = cell[((size_t)z * 2 + r / 16) * 64 + r % 16 * 4 + k % 4];
-            codes[k] = (uint8_t)((from ? codes[k] : 0) | (byte >> field * bits & mask) << from);
+        for (int group = 0; group < 8; group++) {
+            const int z = group % bits, field = group / bits;
+            const uint32_t word = load4(cell + direct_at(z, r)) >> field * bits & mask;
+            store4(codes + 4 * group, (from ? load4(codes + 4 * group) : 0) | word << from);
         }
 }
 

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernels.h"
+#include "avx512.h"
 
 void tmac_avx512_init(struct tmac_kernels *kernels)
 {
-    (void)kernels;
+    for (int w = 0; w < TMAC_W_COUNT; w++) {
+        kernels->kernel[TMAC_LAYOUT_ROWS64][w] = avx512_lookup[w];
+        kernels->kernel[TMAC_LAYOUT_DIRECT][w] = avx512_direct[w];
+        kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS64;
+        kernels->best_layout[w] = w == TMAC_W4 ? TMAC_LAYOUT_DIRECT : TMAC_LAYOUT_ROWS64;
+    }
+    kernels->build[TMAC_TABLE_U8] = avx512_build_lookup_u8;
+    kernels->build[TMAC_TABLE_S8] = avx512_build_lookup_s8;
+    kernels->build[TMAC_TABLE_INT8] = avx512_build_int8;
+    kernels->expand = avx512_expand;
+    kernels->f16_to_f32 = avx512_f16_to_f32;
+    kernels->bf16_to_f32 = avx512_bf16_to_f32;
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * Layout DIRECT without VNNI: vpmaddubsw multiplies codes by int8 activations and adds pairs into
+ * 16 bits. An activation is at most 128 in magnitude (a given scale may wrap to -128), so a pair is
+ * at most 2 * 128 * code: 256, 768, 1792, 3840 for 1, 2, 3, 4 bits. A word may take 8 groups of
+ * 4 bits (30720), 18 of 3 bits (32256), 42 of 2 bits: one step for 4 bits, two for the others. Then
+ * vpmaddwd adds the two words of a row into 32 bits. */
+#include "direct.h"
+
+INLINE int exact_steps(enum tmac_w width)
+{
+    return width == TMAC_W4 ? 1 : 2;
+}
+
+INLINE void words_zero(__m512i word[2][TMAC_MAX_PANEL], const int columns)
+{
+#pragma GCC unroll 4
+    for (int n = 0; n < columns; n++)
+        word[0][n] = word[1][n] = _mm512_setzero_si512();
+}
+
+INLINE __m512i words_add(__m512i word, __m512i codes, __m512i x)
+{
+    return _mm512_add_epi16(word, _mm512_maddubs_epi16(codes, x));
+}
+
+/* Words to 32 bits, added to what earlier steps gave. */
+INLINE void words_widen(__m512i sum[2][TMAC_MAX_PANEL], __m512i word[2][TMAC_MAX_PANEL],
+                        const int columns, bool first)
+{
+    const __m512i ones = _mm512_set1_epi16(1);
+
+#pragma GCC unroll 4
+    for (int n = 0; n < columns; n++) {
+        const __m512i rows0 = _mm512_madd_epi16(word[0][n], ones);
+        const __m512i rows1 = _mm512_madd_epi16(word[1][n], ones);
+        sum[0][n] = first ? rows0 : _mm512_add_epi32(sum[0][n], rows0);
+        sum[1][n] = first ? rows1 : _mm512_add_epi32(sum[1][n], rows1);
+    }
+}
+
+INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                       const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
+    const int exact = exact_steps(span.width);
+
+    (void)panel;
+    sum[0][0] = sum[1][0] = _mm512_setzero_si512();
+    for (int begin = 0; begin < span.steps; begin += exact) {
+        const int end = begin + exact < span.steps ? begin + exact : span.steps;
+        __m512i word[2][TMAC_MAX_PANEL];
+
+        words_zero(word, columns);
+        for (int step = begin; step < end; step++) {
+            const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
+            const uint8_t *x = span.tables + step * TMAC_STEP_K;
+
+            prefetch_ahead(cell, cell_bytes);
+#pragma GCC unroll 8
+            for (int g = span.group; g < span.group_end; g++) {
+                const __m512i x4 = broadcast_4_bytes(x + 4 * g);
+                word[0][0] = words_add(word[0][0], direct_codes(cell, span.width, g, 0), x4);
+                word[1][0] = words_add(word[1][0], direct_codes(cell, span.width, g, 1), x4);
+            }
+        }
+        words_widen(sum, word, columns, begin == 0);
+    }
+}
+
+INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, const uint8_t *cell,
+                       const uint8_t *x, const int columns, const int panel)
+{
+    struct unpacked unpacked;
+
+    direct_unpack(&unpacked, cell, span.width, span.group, span.group_end);
+#pragma GCC unroll 2
+    for (int g = span.group; g < span.group_end; g++) {
+        const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
+        const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
+#pragma GCC unroll 4
+        for (int n = 0; n < columns; n++) {
+            const __m512i x4 = broadcast_4_bytes(x + (g * panel + n) * 4);
+            word[0][n] = words_add(word[0][n], codes0, x4);
+            word[1][n] = words_add(word[1][n], codes1, x4);
+        }
+    }
+}
+
+/* At most 4 columns at a time: 2 x 4 sums of 16 and of 32 bits are half of the registers. */
+INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                        const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
+    const int exact = exact_steps(span.width);
+
+#pragma GCC unroll 4
+    for (int n = 0; n < columns; n++)
+        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    for (int begin = 0; begin < span.steps; begin += exact) {
+        const int end = begin + exact < span.steps ? begin + exact : span.steps;
+        __m512i word[2][TMAC_MAX_PANEL];
+
+        words_zero(word, columns);
+        for (int step = begin; step < end; step++)
+            panel_step(word, span, span.codes + (size_t)step * cell_bytes,
+                       span.tables + step * TMAC_STEP_K * panel, columns, panel);
+        words_widen(sum, word, columns, false);
+    }
+}
+
+static void panel_2(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 2, 2);
+}
+
+static void panel_4(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 4, 4);
+}
+
+static void panel_8(const struct tmac_tile *tile)
+{
+    for (int column = 0; column < 8; column += 4)
+        tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, column, 4, 8);
+}
+
+INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+{
+    if (tile->columns == 1)
+        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_DIRECT, width);
+    else
+        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+}
+
+#define KERNEL(function, width)                                                                    \
+    static void function(const struct tmac_tile *tile)                                             \
+    {                                                                                              \
+        multiply(tile, width);                                                                     \
+    }
+KERNEL(direct_w1, TMAC_W1)
+KERNEL(direct_w2, TMAC_W2)
+KERNEL(direct_w3, TMAC_W3)
+KERNEL(direct_w4, TMAC_W4)
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+const struct tmac_kernel avx512_direct[TMAC_W_COUNT] = {
+    {"direct_w1_m32_avx512", direct_w1}, {"direct_w2_m32_avx512", direct_w2},
+    {"direct_w3_m32_avx512", direct_w3}, {"direct_w4_m32_avx512", direct_w4},
+    {"direct_wt_m32_avx512", direct_w2},
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * Layout DIRECT with VNNI: vpdpbusd multiplies unsigned codes by int8 activations and adds four
+ * neighbouring products into the row's 32-bit lane. Exact at any block: 128 * 15 * 128 < 2^24. */
+#include "direct.h"
+
+/* Bits from one field weight to the next, where codes are masked in place: 1 bit takes the high
+ * half-byte down first, as eight weights would take too long to bring together. */
+INLINE int field_stride(const enum tmac_w width)
+{
+    return width == TMAC_W1 ? 1 : width == TMAC_W2 ? 2 : 4;
+}
+
+/* A code in place counts 2^bit times, and sum[field] gathers one bit position. */
+INLINE void add_in_place(__m512i sum[4], const uint8_t *cell, const enum tmac_w width,
+                         const int group, const int half, __m512i x)
+{
+    const bool down = width == TMAC_W1 && group >= 4;
+    const int bit = direct_bit(width, group) - (down ? 4 : 0);
+    const int field = bit / field_stride(width);
+    const char mask = (char)(((1 << tmac_width_bits(width)) - 1) << bit);
+    __m512i codes = direct_source(cell, width, group, half);
+
+    if (down)
+        codes = _mm512_srli_epi16(codes, 4);
+    codes = _mm512_and_si512(codes, _mm512_set1_epi8(mask));
+    sum[field] = _mm512_dpbusd_epi32(sum[field], codes, x);
+}
+
+/* The weights of the fields leave by shifts that are exact: sum[f] is a multiple of 2^(f * stride),
+ * so that what is shifted is always one of 2^stride. */
+INLINE __m512i join_fields(const __m512i sum[4], const enum tmac_w width)
+{
+    const int stride = field_stride(width), fields = stride == 4 ? 2 : 4;
+    __m512i all = sum[fields - 1];
+
+#pragma GCC unroll 4
+    for (int f = fields - 2; f >= 0; f--)
+        all = _mm512_add_epi32(_mm512_srai_epi32(all, stride), sum[f]);
+    return all;
+}
+
+INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                       const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
+    __m512i field[2][4];
+
+    (void)columns, (void)panel;
+#pragma GCC unroll 4
+    for (int f = 0; f < 4; f++)
+        field[0][f] = field[1][f] = _mm512_setzero_si512();
+    for (int step = 0; step < span.steps; step++) {
+        const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
+        const uint8_t *x = span.tables + step * TMAC_STEP_K;
+
+        prefetch_ahead(cell, cell_bytes);
+#pragma GCC unroll 8
+        for (int g = span.group; g < span.group_end; g++) {
+            const __m512i x4 = broadcast_4_bytes(x + 4 * g);
+            add_in_place(field[0], cell, span.width, g, 0, x4);
+            add_in_place(field[1], cell, span.width, g, 1, x4);
+        }
+    }
+    sum[0][0] = join_fields(field[0], span.width);
+    sum[1][0] = join_fields(field[1], span.width);
+}
+
+/* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for
+ * loads. */
+INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                        const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
+    struct unpacked unpacked;
+
+#pragma GCC unroll 8
+    for (int n = 0; n < columns; n++)
+        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    for (int step = 0; step < span.steps; step++) {
+        const uint8_t *x = span.tables + step * TMAC_STEP_K * panel;
+
+        direct_unpack(&unpacked, span.codes + (size_t)step * cell_bytes, span.width, span.group,
+                      span.group_end);
+#pragma GCC unroll 2
+        for (int g = span.group; g < span.group_end; g++) {
+            const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
+            const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
+#pragma GCC unroll 8
+            for (int n = 0; n < columns; n++) {
+                const __m512i x4 = broadcast_4_bytes(x + (g * panel + n) * 4);
+                sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], codes0, x4);
+                sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], codes1, x4);
+            }
+        }
+    }
+}
+
+static void panel_2(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 2, 2);
+}
+
+static void panel_4(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 4, 4);
+}
+
+static void panel_8(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 8, 8);
+}
+
+INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+{
+    if (tile->columns == 1)
+        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_DIRECT, width);
+    else
+        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+}
+
+#define KERNEL(function, width)                                                                    \
+    static void function(const struct tmac_tile *tile)                                             \
+    {                                                                                              \
+        multiply(tile, width);                                                                     \
+    }
+KERNEL(direct_w1, TMAC_W1)
+KERNEL(direct_w2, TMAC_W2)
+KERNEL(direct_w3, TMAC_W3)
+KERNEL(direct_w4, TMAC_W4)
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT] = {
+    {"direct_w1_m32_avx512_vnni", direct_w1}, {"direct_w2_m32_avx512_vnni", direct_w2},
+    {"direct_w3_m32_avx512_vnni", direct_w3}, {"direct_w4_m32_avx512_vnni", direct_w4},
+    {"direct_wt_m32_avx512_vnni", direct_w2},
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * Layout QUAD with VBMI: a register holds four tables of 16 signed entries, vpermb looks up 16 rows
+ * x 4 tables at once, vpdpbusd multiplies by the plane's weight and adds the four into the row's
+ * 32-bit lane. Exact at any block: 32 lookups * 15 * 127 < 2^24. */
+#include "tile32.h"
+
+/* Indices of the low (shift 0) or high (4) half-bytes: byte j of each row looks into table j. */
+INLINE __m512i quad_index(__m512i codes, const int shift)
+{
+    const __m512i nibble = _mm512_set1_epi8(15), table = _mm512_set1_epi32(0x30201000);
+
+    if (shift)
+        codes = _mm512_srli_epi16(codes, shift);
+    return _mm512_ternarylogic_epi32(codes, nibble, table, 0xEA); /* codes & nibble | table */
+}
+
+/* One plane, one half of the step's tables, 32 rows. */
+INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const uint8_t *tables,
+                     const int shift, __m512i weight, const int columns)
+{
+    const __m512i index0 = quad_index(load_bytes(plane), shift);
+    const __m512i index1 = quad_index(load_bytes(plane + 64), shift);
+
+#pragma GCC unroll 8
+    for (int n = 0; n < columns; n++) {
+        const __m512i table = load_bytes(tables + n * 128 + 16 * shift);
+        sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], weight, _mm512_permutexvar_epi8(index0, table));
+        sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], weight, _mm512_permutexvar_epi8(index1, table));
+    }
+}
+
+INLINE void quad_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
+{
+#pragma GCC unroll 8
+    for (int n = 0; n < columns; n++)
+        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+}
+
+/* One column gives the low and the high half-bytes their own sums: a single chain of vpdpbusd would
+ * take 5 cycles per link, where two ports leave less than 4. */
+INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                       const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, span.width);
+    const bool both = span.group == 0 && span.group_end == 8;
+    __m512i high[2][TMAC_MAX_PANEL];
+
+    (void)panel;
+    quad_zero(sum, columns);
+    quad_zero(high, columns);
+    for (int step = 0; step < span.steps; step++) {
+        const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
+        const uint8_t *tables = span.tables + (size_t)step * 128;
+
+        prefetch_ahead(cell, cell_bytes);
+#pragma GCC unroll 4
+        for (int p = 0; p < tmac_width_bits(span.width); p++) {
+            const __m512i weight = _mm512_set1_epi8(span.width == TMAC_WT ? 1 : (char)(1 << p));
+            if (span.group == 0)
+                quad_add(sum, cell + 128 * p, tables, 0, weight, columns);
+            if (span.group_end == 8)
+                quad_add(both ? high : sum, cell + 128 * p, tables, 4, weight, columns);
+        }
+    }
+    if (both) {
+        sum[0][0] = _mm512_add_epi32(sum[0][0], high[0][0]);
+        sum[1][0] = _mm512_add_epi32(sum[1][0], high[1][0]);
+    }
+}
+
+INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
+                        const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, span.width);
+    const int planes = tmac_width_bits(span.width);
+    const __m512i one = _mm512_set1_epi8(1);
+
+    quad_zero(sum, columns);
+    for (int step = 0; step < span.steps; step++) {
+        const uint8_t *plane = span.codes + (size_t)step * cell_bytes;
+        const uint8_t *tables = span.tables + (size_t)(step * panel) * 128;
+        __m512i weight = one;
+
+        for (int p = 0; p < planes; p++, plane += 128) {
+            if (span.group == 0)
+                quad_add(sum, plane, tables, 0, weight, columns);
+            if (span.group_end == 8)
+                quad_add(sum, plane, tables, 4, weight, columns);
+            if (span.width != TMAC_WT)
+                weight = _mm512_add_epi8(weight, weight);
+        }
+    }
+}
+
+static void panel_2(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 2, 2);
+}
+
+static void panel_4(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 4, 4);
+}
+
+static void panel_8(const struct tmac_tile *tile)
+{
+    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 8, 8);
+}
+
+INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+{
+    if (tile->columns == 1)
+        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_QUAD, width);
+    else
+        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+}
+
+#define KERNEL(function, width)                                                                    \
+    static void function(const struct tmac_tile *tile)                                             \
+    {                                                                                              \
+        multiply(tile, width);                                                                     \
+    }
+KERNEL(quad_w1, TMAC_W1)
+KERNEL(quad_w2, TMAC_W2)
+KERNEL(quad_w3, TMAC_W3)
+KERNEL(quad_w4, TMAC_W4)
+KERNEL(quad_wt, TMAC_WT)
+
+void tmac_avx512_vbmi_init(struct tmac_kernels *kernels)
+{
+    static const struct tmac_kernel quad[TMAC_W_COUNT] = {
+        {"quad_w1_m32_avx512_vbmi", quad_w1}, {"quad_w2_m32_avx512_vbmi", quad_w2},
+        {"quad_w3_m32_avx512_vbmi", quad_w3}, {"quad_w4_m32_avx512_vbmi", quad_w4},
+        {"quad_wt_m32_avx512_vbmi", quad_wt},
+    };
+
+    for (int w = 0; w < TMAC_W_COUNT; w++) {
+        kernels->kernel[TMAC_LAYOUT_QUAD][w] = quad[w];
+        kernels->lookup_layout[w] = TMAC_LAYOUT_QUAD;
+        kernels->best_layout[w] = w == TMAC_W4 ? TMAC_LAYOUT_DIRECT : TMAC_LAYOUT_QUAD;
+    }
+}

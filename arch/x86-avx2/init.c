@@ -1,7 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernels.h"
+#include "avx2.h"
 
 void tmac_avx2_init(struct tmac_kernels *kernels)
 {
-    (void)kernels;
+    static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
+        {"lookup_w1_m32_avx2", avx2_lookup_w1}, {"lookup_w2_m32_avx2", avx2_lookup_w2},
+        {"lookup_w3_m32_avx2", avx2_lookup_w3}, {"lookup_w4_m32_avx2", avx2_lookup_w4},
+        {"lookup_wt_m32_avx2", avx2_lookup_wt},
+    };
+    static const struct tmac_kernel direct[TMAC_W_COUNT] = {
+        {"direct_w1_m32_avx2", avx2_direct_w1}, {"direct_w2_m32_avx2", avx2_direct_w2},
+        {"direct_w3_m32_avx2", avx2_direct_w3}, {"direct_w4_m32_avx2", avx2_direct_w4},
+        {"direct_wt_m32_avx2", avx2_direct_w2},
+    };
+
+    for (int w = 0; w < TMAC_W_COUNT; w++) {
+        kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup[w];
+        kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct[w];
+        kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
+        kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
+    }
+    kernels->best_layout[TMAC_W4] = TMAC_LAYOUT_DIRECT;
+    kernels->build[TMAC_TABLE_U8] = avx2_build_u8;
+    kernels->build[TMAC_TABLE_S8] = avx2_build_s8;
+    kernels->build[TMAC_TABLE_INT8] = avx2_build_int8;
+    kernels->expand = avx2_expand;
+    kernels->f16_to_f32 = avx2_f16_to_f32;
+    kernels->bf16_to_f32 = avx2_bf16_to_f32;
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * Shared by the AVX2 files only. */
+#ifndef TMAC_AVX2_H
+#define TMAC_AVX2_H
+
+#include "kernels.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+/* Kernels are functions of constants that must meet their callers' constants: width, columns and
+ * the like decide at compile time how many registers there are. */
+/* Bytes. */
+enum { AVX2_AHEAD = 4096 };
+
+#define AVX2_TEMPLATE static inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define AVX2_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define AVX2_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+void avx2_lookup_w1(const struct tmac_tile *tile);
+void avx2_lookup_w2(const struct tmac_tile *tile);
+void avx2_lookup_w3(const struct tmac_tile *tile);
+void avx2_lookup_w4(const struct tmac_tile *tile);
+void avx2_lookup_wt(const struct tmac_tile *tile);
+
+void avx2_direct_w1(const struct tmac_tile *tile);
+void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cells */
+void avx2_direct_w3(const struct tmac_tile *tile);
+void avx2_direct_w4(const struct tmac_tile *tile);
+
+void avx2_build_u8(const struct tmac_build *build);
+void avx2_build_s8(const struct tmac_build *build);
+void avx2_build_int8(const struct tmac_build *build);
+
+void avx2_expand(const struct tmac_expand *expand);
+void avx2_f16_to_f32(const uint16_t *from, float *to, size_t count);
+void avx2_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+
+AVX2_TEMPLATE __m256i avx2_load(const uint8_t *from)
+{
+    return _mm256_loadu_si256((const __m256i *)from);
+}
+
+/* The codes of a gemv are read once: fetch a few KB ahead, past what the hardware prefetcher (which
+ * stops at every page) has seen. A prefetch never faults. */
+AVX2_TEMPLATE void avx2_prefetch_cell(const uint8_t *cell, const size_t bytes)
+{
+    AVX2_UNROLL
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)cell + AVX2_AHEAD + line, _MM_HINT_T0);
+}
+
+/* The float stage of struct tmac_tile: what a block and a column bring to every row. */
+struct avx2_block {
+    __m256 act_scale, act_sum, offset;
+    const float *scale;   /* [tile_rows] */
+    const float *minimum; /* the same, or NULL */
+};
+
+AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int block, int column)
+{
+    const size_t meta = (size_t)block * (size_t)tile->columns + (size_t)column;
+    const size_t group = (size_t)(block >> tile->block_shift) * 32; /* tiles have 32 rows */
+    struct avx2_block result;
+
+    result.act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
+    result.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
+    result.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), result.act_sum);
+    result.scale = tile->scale + group;
+    result.minimum = tile->minimum ? tile->minimum + group : NULL;
+    return result;
+}
+
+/* Adds the integers of rows row .. row+7. */
+AVX2_TEMPLATE __m256 avx2_block_add(const struct avx2_block *block, int row, __m256i integer,
+                                    __m256 acc)
+{
+    const __m256 t =
+        _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), block->act_scale, block->offset);
+
+    acc = _mm256_fmadd_ps(_mm256_loadu_ps(block->scale + row), t, acc);
+    if (block->minimum)
+        acc = _mm256_fmadd_ps(_mm256_loadu_ps(block->minimum + row), block->act_sum, acc);
+    return acc;
+}
+
+#endif

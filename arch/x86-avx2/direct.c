@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ * Direct on AVX2: a 32-bit lane is a row, its four bytes four neighbouring activations. vpmaddubsw
+ * multiplies unsigned codes with int8 activations and adds neighbours. */
+#include "avx2.h"
+
+enum { ROWS = 32, GROUPS = 8 }; /* groups of 4 activations in a step */
+
+AVX2_TEMPLATE size_t cell_bytes(const int width)
+{
+    return (size_t)(width + 1) * ROWS * TMAC_STEP_K / 8;
+}
+
+/* Vector z of a cell with 1, 2 or 4 bits per code, for the rows 8 * eighth .. + 7. */
+AVX2_TEMPLATE __m256i cell_vector(const uint8_t *cell, const int z, const int eighth)
+{
+    return avx2_load(cell + (z * 4 + eighth) * 32);
+}
+
+/* Fields of a byte, moved down. Bits of the neighbour come in from above and are masked away. */
+AVX2_TEMPLATE __m256i field(__m256i bytes, const int shift, const int mask)
+{
+    const __m256i moved = shift ? _mm256_srli_epi16(bytes, shift) : bytes;
+
+    return _mm256_and_si256(moved, _mm256_set1_epi8((char)mask));
+}
+
+/* 3-bit codes of group g: the high bit joins the low two while two codes are still in one byte.
+ *     low bits, field f = g / 2 at bit 2f:   3 3 2 2 1 1 0 0
+ *     high bits of the groups g = z, z+2, ..: . 3 . 2 . 1 . 0
+ *     even fields: . 2 2 2 . 0 0 0           odd fields: . 3 3 3 . 1 1 1 */
+AVX2_TEMPLATE __m256i code3(const uint8_t *cell, const int g, const int eighth)
+{
+    const int z = g % 2, f = g / 2;
+    const __m256i low = cell_vector(cell, z, eighth);
+    const __m256i top = cell_vector(cell + cell_bytes(TMAC_W2), 0, eighth);
+    const __m256i high = z ? _mm256_srli_epi16(top, 1) : top;
+    const __m256i pair =
+        f % 2 ? _mm256_or_si256(field(low, 2, 0x33), field(high, 0, 0x44))
+              : _mm256_or_si256(field(low, 0, 0x33), _mm256_slli_epi16(field(high, 0, 0x11), 2));
+
+    return field(pair, f / 2 * 4, 7);
+}
+
+/* The codes of group g (activations 4g .. 4g+3), one per byte. */
+AVX2_TEMPLATE __m256i code(const uint8_t *cell, const int g, const int eighth, const int width)
+{
+    const int bits = width + 1;
+
+    if (width == TMAC_W3)
+        return code3(cell, g, eighth);
+    return field(cell_vector(cell, g % bits, eighth), g / bits * bits, (1 << bits) - 1);
+}
+
+/* Where a pass reads: `vectors` of 8 rows and `columns`, both constants. */
+struct pass {
+    const uint8_t *cell;
+    const uint8_t *activations; /* [g][all columns][4] */
+    int all_columns;
+    int eighth; /* the first of the vectors */
+};
+
+/* Adds the groups [begin, end) of a step in 16 bits. */
+AVX2_TEMPLATE void add_groups(const struct pass *at, const int begin, const int end,
+                              const int vectors, const int columns, const int width,
+                              __m256i *sum)
+{
+    AVX2_UNROLL
+    for (int g = begin; g < end; g++) {
+        const uint8_t *group = at->activations + g * at->all_columns * 4;
+        __m256i codes[4];
+
+        AVX2_UNROLL
+        for (int v = 0; v < vectors; v++)
+            codes[v] = code(at->cell, g, at->eighth + v, width);
+        AVX2_UNROLL
+        for (int n = 0; n < columns; n++) {
+            int32_t four;
+            memcpy(&four, group + 4 * n, sizeof four);
+            AVX2_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
+                sum[n * vectors + v] = _mm256_add_epi16(sum[n * vectors + v], product);
+            }
+        }
+    }
+}
+
+/* Steps whose sums fit 16 bits: one vpmaddubsw gives up to 2 * 127 * greatest code, a step eight of
+ * them. 4 bits: 8 * 3810 = 30480, one step; 3 bits: 8 * 1778 = 14224, two; 2 bits: 8 * 762 = 6096,
+ * the four of a block. (-128 as an activation does not occur.) */
+AVX2_TEMPLATE int steps_in_16_bits(const int width)
+{
+    return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
+}
+
+/* The sum of `steps` steps that fit 16 bits, or of the groups [begin, end) of one step. */
+AVX2_TEMPLATE void sum_steps(struct pass *at, const int begin, const int end, int steps,
+                             const int vectors, const int columns, const int width,
+                             __m256i *integer)
+{
+    __m256i sum[8];
+
+    AVX2_UNROLL
+    for (int i = 0; i < vectors * columns; i++)
+        sum[i] = _mm256_setzero_si256();
+    for (int s = 0; s < steps; s++) {
+        if (columns == 1)
+            avx2_prefetch_cell(at->cell, cell_bytes(width));
+        add_groups(at, begin, end, vectors, columns, width, sum);
+        if (end == GROUPS) {
+            at->cell += cell_bytes(width);
+            at->activations += GROUPS * 4 * at->all_columns;
+        }
+    }
+    AVX2_UNROLL
+    for (int i = 0; i < vectors * columns; i++)
+        integer[i] = _mm256_madd_epi16(sum[i], _mm256_set1_epi16(1));
+}
+
+AVX2_TEMPLATE void sum_block(struct pass *at, int steps, const int vectors, const int columns,
+                             const int width, __m256i *integer)
+{
+    const int most = steps_in_16_bits(width);
+
+    sum_steps(at, 0, GROUPS, steps < most ? steps : most, vectors, columns, width, integer);
+    for (steps -= most; steps > 0; steps -= most) {
+        __m256i more[8];
+
+        sum_steps(at, 0, GROUPS, steps < most ? steps : most, vectors, columns, width, more);
+        AVX2_UNROLL
+        for (int i = 0; i < vectors * columns; i++)
+            integer[i] = _mm256_add_epi32(integer[i], more[i]);
+    }
+}
+
+AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column, int eighth,
+                             const int vectors, const int columns, const __m256i *integer,
+                             __m256 *acc)
+{
+    AVX2_UNROLL
+    for (int n = 0; n < columns; n++) {
+        const struct avx2_block meta = avx2_block(tile, block, column + n);
+
+        AVX2_UNROLL
+        for (int v = 0; v < vectors; v++)
+            acc[n * vectors + v] = avx2_block_add(&meta, 8 * (eighth + v), integer[n * vectors + v],
+                                                  acc[n * vectors + v]);
+    }
+}
+
+/* Some rows and columns of a tile, all blocks. */
+AVX2_TEMPLATE void multiply_pass(const struct tmac_tile *tile, int column, int eighth,
+                                 const int vectors, const int columns, const int block_k,
+                                 const int width)
+{
+    struct pass at = {tile->codes, tile->tables + 4 * column, tile->columns, eighth};
+    float *y = tile->y + (size_t)column * tile->y_stride + 8 * eighth;
+    const int block_steps = block_k == 32 ? 1 : tile->block_k / TMAC_STEP_K;
+    __m256 acc[8];
+    __m256i integer[8];
+
+    AVX2_UNROLL
+    for (int i = 0; i < vectors * columns; i++)
+        acc[i] = tile->accumulate ? _mm256_loadu_ps(y + (size_t)(i / vectors) * tile->y_stride +
+                                                    i % vectors * 8)
+                                  : _mm256_setzero_ps();
+    if (block_k == 16) {
+        for (int s = 0; s < tile->steps; s++) {
+            sum_steps(&at, 0, GROUPS / 2, 1, vectors, columns, width, integer);
+            add_block(tile, 2 * s, column, eighth, vectors, columns, integer, acc);
+            sum_steps(&at, GROUPS / 2, GROUPS, 1, vectors, columns, width, integer);
+            add_block(tile, 2 * s + 1, column, eighth, vectors, columns, integer, acc);
+        }
+    } else {
+        for (int s = 0, block = 0; s < tile->steps; s += block_steps, block++) {
+            const int left = tile->steps - s;
+            sum_block(&at, block_k == 32 || block_steps < left ? block_steps : left, vectors,
+                      columns, width, integer);
+            add_block(tile, block, column, eighth, vectors, columns, integer, acc);
+        }
+    }
+    AVX2_UNROLL
+    for (int i = 0; i < vectors * columns; i++)
+        _mm256_storeu_ps(y + (size_t)(i / vectors) * tile->y_stride + i % vectors * 8, acc[i]);
+}
+
+/* Passes keep 8 sums at most in registers: 4 vectors of rows for one column, 2 for more. */
+AVX2_TEMPLATE void multiply(const struct tmac_tile *tile, const int block_k, const int width)
+{
+    if (tile->columns == 1) {
+        multiply_pass(tile, 0, 0, 4, 1, block_k, width);
+        return;
+    }
+    for (int eighth = 0; eighth < 4; eighth += 2) {
+        if (tile->columns == 2)
+            multiply_pass(tile, 0, eighth, 2, 2, block_k, width);
+        else
+            for (int column = 0; column < tile->columns; column += 4)
+                multiply_pass(tile, column, eighth, 2, 4, block_k, width);
+    }
+}
+
+AVX2_TEMPLATE void direct(const struct tmac_tile *tile, const int width)
+{
+    switch (tile->block_k) {
+    case 16:
+        multiply(tile, 16, width);
+        break;
+    case 32:
+        multiply(tile, 32, width);
+        break;
+    default:
+        multiply(tile, 0, width);
+    }
+}
+
+void avx2_direct_w1(const struct tmac_tile *tile)
+{
+    direct(tile, TMAC_W1);
+}
+
+void avx2_direct_w2(const struct tmac_tile *tile)
+{
+    direct(tile, TMAC_W2);
+}
+
+void avx2_direct_w3(const struct tmac_tile *tile)
+{
+    direct(tile, TMAC_W3);
+}
+
+void avx2_direct_w4(const struct tmac_tile *tile)
+{
+    direct(tile, TMAC_W4);
+}

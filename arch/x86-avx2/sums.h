@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * The integer stage of lookup: exact sums of bytes, in bytes.
+ *
+ * A lookup gives 32 rows one unsigned byte each (entry + 128), and n of them are to be added.
+ * Widening them takes more instructions than looking them up, so two byte vectors are kept instead:
+ *     sum    the sum modulo 256                  (vpaddb, one per entry)
+ *     mean   the mean, from a tree of averages   (vpavgb, one per entry)
+ * vpavgb rounds up by 0 or 1/2 each time, so n * mean exceeds the sum by an excess that is bounded
+ * by the shape of the tree; while the bound is below 256 the sum modulo 256 tells the excess:
+ *     excess = (n * mean - sum) mod 256
+ *     total  = n * mean - excess                 (one vpmaddubsw of mean and excess, interleaved)
+ * One level of the tree can add n/2 to the excess, whatever its depth: 12 for 8 entries.
+ *
+ * Planes of different weight join the same pair: their sums by doubling, their means by an average
+ * with the next lower planes, which halves these:
+ *     x0 = avg(mean0, 0), x1 = avg(x0, mean1), ...: n 2^planes x = n (mean0 + 2 mean1 + ...)
+ *
+ * Greatest excess per reduction (8 entries per plane and step of 32):
+ *     1 bit   4 steps  32 * 5/2                                   =  80
+ *     ternary 4 steps  64 * 6/2                                   = 192
+ *     2 bits  2 steps  2 * (3 * 12 + (32 + 16)/2) + 64/2          = 152
+ *     3 bits  1 step   7 * 12 + (64 + 32 + 16)/2                  = 140
+ *     4 bits  would be 15 * 12 + (128 + 64 + 32 + 16)/2 = 300: taken as two digits of 2 bits.
+ */
+#ifndef TMAC_AVX2_SUMS_H
+#define TMAC_AVX2_SUMS_H
+
+#include "avx2.h"
+
+struct sum8 {
+    __m256i sum, mean;
+};
+
+/* Totals of 32 rows: low has rows 0..7 and 16..23, high rows 8..15 and 24..31. */
+struct sum16 {
+    __m256i low, high;
+};
+
+AVX2_TEMPLATE struct sum8 sum8_join(struct sum8 a, struct sum8 b)
+{
+    return (struct sum8){_mm256_add_epi8(a.sum, b.sum), _mm256_avg_epu8(a.mean, b.mean)};
+}
+
+/* Puts a plane of twice the weight above: see the picture at the top. */
+AVX2_TEMPLATE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
+{
+    const __m256i twice = _mm256_add_epi8(high.sum, high.sum);
+
+    return (struct sum8){_mm256_add_epi8(low.sum, twice), _mm256_avg_epu8(low.mean, high.mean)};
+}
+
+AVX2_TEMPLATE struct sum8 sum8_lowest(struct sum8 plane)
+{
+    return (struct sum8){plane.sum, _mm256_avg_epu8(plane.mean, _mm256_setzero_si256())};
+}
+
+/* total = mean * 2^shift - excess; shift <= 6 keeps the multiplier in an int8. */
+AVX2_TEMPLATE struct sum16 sum8_total(struct sum8 s, const int shift)
+{
+    const __m256i kept = _mm256_set1_epi8((char)(0xff << shift));
+    const __m256i multiplier = _mm256_set1_epi16((short)(0xff00 | 1 << shift));
+    const __m256i scaled = _mm256_and_si256(_mm256_slli_epi16(s.mean, shift), kept);
+    const __m256i excess = _mm256_sub_epi8(scaled, s.sum);
+
+    return (struct sum16){
+        _mm256_maddubs_epi16(_mm256_unpacklo_epi8(s.mean, excess), multiplier),
+        _mm256_maddubs_epi16(_mm256_unpackhi_epi8(s.mean, excess), multiplier),
+    };
+}
+
+AVX2_TEMPLATE struct sum16 sum16_add(struct sum16 a, struct sum16 b)
+{
+    return (struct sum16){_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)};
+}
+
+AVX2_TEMPLATE struct sum16 sum16_times4(struct sum16 a)
+{
+    return (struct sum16){_mm256_slli_epi16(a.low, 2), _mm256_slli_epi16(a.high, 2)};
+}
+
+/* The integers of rows 8i .. 8i+7. */
+AVX2_TEMPLATE void sum16_widen(struct sum16 s, __m256i rows[4])
+{
+    rows[0] = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s.low));
+    rows[1] = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s.high));
+    rows[2] = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s.low, 1));
+    rows[3] = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s.high, 1));
+}
+
+#endif

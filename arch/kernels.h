@@ -40,6 +40,8 @@
  *     3 bits:   the low two bits as a 2-bit cell, then the high bit as a 1-bit cell
  *     ternary:  as 2 bits
  *
+ * Every byte value is legal in every cell: damaged weights give wrong numbers, never worse.
+ *
  * Planes in the lookup layouts: plane p is bit p of the code. Ternary has two planes of equal
  * weight: plane 0 is (q >= 1), plane 1 is (q == 2).
  * ------------------------------------------------------------------------------------------- */
@@ -100,6 +102,7 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  *   S8 stores entry, U8 stores entry + 128.
  * Int8.
  *     x8 = round_even(x * (127 / max)), max: the block's greatest |x|;  scale = max / 127
+ *     x8 is -127..127, or with given scales -128..127
  *     sum = scale * (float)(sum of x8)
  * With a given scale s (int8 activations): max is |s| * 127, the factor is 1 / s and `scale` is s
  * itself.
@@ -214,7 +217,7 @@ static inline void tmac_scale_find(const struct tmac_scale_geometry *geometry,
 
 struct tmac_expand {
     const struct tmac_scale_format *format;
-    const uint8_t *packed; /* the tile's scales */
+    const uint8_t *packed; /* the tile's scales, any alignment */
     int tile_rows;         /* 32 or 64 */
     int64_t group;         /* first group wanted */
     int groups;
@@ -242,10 +245,10 @@ struct tmac_tile {
     enum tmac_layout layout; /* what was packed, for functions that serve several */
     enum tmac_w width;
     const uint8_t *codes;   /* cells of this tile from the chunk's first step; 64-byte aligned */
-    const float *scale;     /* [group of the chunk][tile_rows] */
+    const float *scale;     /* [group of the chunk][tile_rows], any float alignment */
     const float *minimum;   /* the same, or NULL */
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
-    const float *act_scale; /* [block of the chunk][columns] */
+    const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
     float offset;
     int steps;       /* in the chunk, >= 1 */

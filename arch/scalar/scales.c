@@ -23,7 +23,7 @@ static float load_scale(enum tmac_scale_kind type, const uint8_t *at, int index)
 static const uint8_t *load_sub(const struct tmac_scale_format *format, const uint8_t *at, int rows,
                                int row, float *sub, float *sub_minimum)
 {
-    const uint8_t first = at[row];
+    const uint8_t first = format->sub == TMAC_SUB_KIND_NONE ? 0 : at[row];
 
     switch (format->sub) {
     case TMAC_SUB_KIND_I8:

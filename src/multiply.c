@@ -64,6 +64,13 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *tile
     };
 
     product->kernels->expand(&expand);
+    /* With groups of 16 the last step may be half padding. Its activations are 0, but 0 times what
+     * happens to be on the stack need not be. */
+    if (end * group < (step + steps) * TMAC_STEP_K) {
+        const size_t row = (size_t)shape->tile_rows, at = (size_t)(end - first) * row;
+        memset(scales->scale + at, 0, row * sizeof *scales->scale);
+        memset(scales->minimum + at, 0, row * sizeof *scales->minimum);
+    }
 }
 
 /* One tile, one chunk, all panels of the target. */

@@ -64,7 +64,13 @@ static tmac_status spec_scales(struct tmac_spec *spec, const tmac_weights_desc *
     return TMAC_OK;
 }
 
-static void spec_groups(struct tmac_spec *spec, const tmac_weights_desc *desc)
+/* A super-group that is the row has a name for it: its size alone must be one of the list. */
+static bool super_group_is_listed(int64_t size)
+{
+    return size == TMAC_GROUP_ROW || size == 32 || size == 64 || size == 128 || size == 256;
+}
+
+static tmac_status spec_groups(struct tmac_spec *spec, const tmac_weights_desc *desc)
 {
     spec->whole_row = desc->group == TMAC_GROUP_ROW || desc->group == TMAC_GROUP_TENSOR;
     spec->group = spec->whole_row ? desc->cols : desc->group;
@@ -72,6 +78,11 @@ static void spec_groups(struct tmac_spec *spec, const tmac_weights_desc *desc)
         spec->super_group = spec->group;
     else
         spec->super_group = desc->super_group == TMAC_GROUP_ROW ? desc->cols : desc->super_group;
+    if (spec->sub_kind != TMAC_SUB_KIND_NONE &&
+        (!super_group_is_listed(desc->super_group) ||
+         (desc->super_group > 0 && desc->super_group <= desc->group)))
+        return TMAC_ERROR_GROUP;
+    return TMAC_OK;
 }
 
 /* What the description says of itself, before any size is derived from it. */
@@ -86,8 +97,7 @@ static tmac_status spec_from_desc(struct tmac_spec *spec, const tmac_weights_des
         (status = spec_zero(spec, desc)) != TMAC_OK ||
         (status = spec_scales(spec, desc)) != TMAC_OK)
         return status;
-    spec_groups(spec, desc);
-    return TMAC_OK;
+    return spec_groups(spec, desc);
 }
 
 /* A row stride as given, or the tight one; no less than tight and no overflow over all rows. */

@@ -68,6 +68,8 @@ static int64_t scale_count(const tmac_activations *x)
 
 tmac_status tmac_activations_check(const tmac_activations *x)
 {
+    static const uint8_t element[] = {4, 2, 2, 1}; /* bytes, by type */
+
     if (x->type < TMAC_ACTIVATION_F32 || x->type > TMAC_ACTIVATION_I8)
         return TMAC_ERROR_ENUM;
     if (x->cols < 1 || x->columns < 0 || x->stride < 0 || (x->stride && x->stride < x->cols))
@@ -76,6 +78,9 @@ tmac_status tmac_activations_check(const tmac_activations *x)
         return TMAC_OK;
     if (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales))
         return TMAC_ERROR_NULL;
+    if ((uintptr_t)x->data % element[x->type] ||
+        (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float)))
+        return TMAC_ERROR_ALIGNMENT;
     if (!fits(x->stride ? x->stride : x->cols, x->columns, 4))
         return TMAC_ERROR_OVERFLOW;
     if (x->type != TMAC_ACTIVATION_I8)

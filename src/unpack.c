@@ -2,6 +2,8 @@
  * Packed tiles back to floats. */
 #include "packed.h"
 
+#include <math.h>
+
 /* Steps whose scales fit the stack: as many groups as steps * 2. */
 enum { CHUNK_STEPS = 8 };
 
@@ -20,20 +22,29 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The zero point that became the minimum -(scale * zero). It is a small integer: whatever the product
+ * lost by rounding does not matter. */
+static float zero_point(float scale, float minimum)
+{
+    return scale == 0.0f ? 0.0f : rintf(-minimum / scale);
+}
+
 /* Row r of the tile, activations [k, k + count) of one cell. */
 static void unpack_codes(const struct tmac_shape *shape, const struct chunk *chunk,
                          int64_t first_group, const uint8_t *codes, int r, int64_t k, int count,
                          float *out)
 {
-    const bool none = shape->spec.zero_kind == TMAC_ZERO_KIND_NONE;
-
     for (int i = 0; i < count; i++) {
         const int64_t group = group_at(shape, k + i) - first_group;
         const size_t at = (size_t)group * (size_t)shape->tile_rows + (size_t)r;
-        if (none)
-            out[i] = chunk->scale[at] * ((float)codes[i] - shape->spec.zero);
+        const float scale = chunk->scale[at], code = codes[i];
+
+        if (shape->spec.zero_kind == TMAC_ZERO_KIND_NONE)
+            out[i] = scale * (code - shape->spec.zero);
+        else if (shape->spec.zero_kind == TMAC_ZERO_KIND_POINT)
+            out[i] = scale * (code - zero_point(scale, chunk->minimum[at]));
         else
-            out[i] = chunk->scale[at] * (float)codes[i] + chunk->minimum[at];
+            out[i] = scale * code + chunk->minimum[at];
     }
 }
 

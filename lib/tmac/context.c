@@ -32,7 +32,7 @@ static tmac_status check_options(const tmac_context_options *options)
     if (!options->allocate != !options->release)
         return TMAC_ERROR_ALLOCATOR;
     if (options->family < TMAC_FAMILY_AUTO || options->family > TMAC_FAMILY_DIRECT)
-        return TMAC_ERROR_FAMILY;
+        return TMAC_ERROR_ENUM;
     return TMAC_OK;
 }
 

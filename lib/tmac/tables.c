@@ -62,9 +62,11 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
     struct tmac_table_shape shape;
     tmac_status status;
 
-    if (!context || !tables)
+    if (!tables)
         return TMAC_ERROR_NULL;
-    tables->columns = -1;
+    tables->columns = -1; /* whatever goes wrong from here on */
+    if (!context)
+        return TMAC_ERROR_NULL;
     if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
         (status = tmac_activations_check(&activations)))
         return status;

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Tests run from the source tree: TMAC_LIBRARY, or else the newest build in the repository."""
+
+import glob
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PYTHON = Path(__file__).resolve().parents[1]
+ROOT = PYTHON.parents[1]
+
+if not os.environ.get("TMAC_LIBRARY"):
+    built = glob.glob(str(ROOT / "build*" / "lib" / "tmac" / "libtmac.so.0"))
+    if built:
+        os.environ["TMAC_LIBRARY"] = max(built, key=os.path.getmtime)
+sys.path.insert(0, str(PYTHON))
+
+import tmac  # noqa: E402
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2024)
+
+
+def contexts():
+    """The best kernels of this machine, each family, and the plain C ones."""
+    return [tmac.Context(), tmac.Context(family="lookup"), tmac.Context(family="direct"),
+            tmac.Context(isa="scalar", threads=2)]
+
+
+@pytest.fixture(scope="session", params=contexts(), ids=["auto", "lookup", "direct", "scalar"])
+def context(request):
+    return request.param

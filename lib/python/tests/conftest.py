@@ -16,6 +16,7 @@ if not os.environ.get("TMAC_LIBRARY"):
     built = glob.glob(str(ROOT / "build*" / "lib" / "tmac" / "libtmac.so.0"))
     if built:
         os.environ["TMAC_LIBRARY"] = max(built, key=os.path.getmtime)
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads would starve each other
 sys.path.insert(0, str(PYTHON))
 
 import tmac  # noqa: E402

@@ -40,7 +40,7 @@ def declared():
 def test_structs_and_constants(tmp_path):
     source = tmp_path / "abi.c"
     lines = "".join(f'    printf("%lld\\n", (long long)({what}));\n' for what, _ in declared())
-    source.write_text('#include "tmac.h"\n#include <stdio.h>\n\nint main(void)\n{\n' + lines + "}\n")
+    source.write_text('#include "tmac.h"\n#include <stdio.h>\nint main(void)\n{\n' + lines + "}\n")
     program = tmp_path / "abi"
     subprocess.run([c_compiler(), "-I", ROOT / "include", source, "-o", program], check=True)
     said = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()

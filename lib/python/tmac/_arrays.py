@@ -18,7 +18,7 @@ BFLOAT16 = np.dtype(np.uint16)
 
 def take(value: Any, name: str, dtypes: Any, shape: Union[None, int, Sequence[int]]) -> np.ndarray:
     """`value` as an aligned C-contiguous array (a copy only where it is not one). Its dtype must be
-    one of `dtypes`, its shape `shape`; an int as shape is a number of dimensions, None any shape."""
+    one of `dtypes`, its shape `shape`: an int is a number of dimensions, None is any shape."""
     array = np.asarray(value)
     dtypes = [np.dtype(dtype) for dtype in dtypes]
     if array.dtype not in dtypes:
@@ -78,7 +78,7 @@ class Activations:
         if x.ndim not in (1, 2) or x.shape[-1] != cols:
             raise ValueError(f"x must have shape ({cols},) or (n, {cols}), not {x.shape}")
         self.columns = 1 if x.ndim == 1 else x.shape[0]
-        self.x, self.scales = x, None
+        self.x = x
         self.c = _lib.Activations(
             type=_lib.ACTIVATION_BF16 if bfloat16 else ACTIVATIONS[x.dtype],
             cols=cols, columns=self.columns, data=x.ctypes.data)

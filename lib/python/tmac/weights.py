@@ -39,6 +39,9 @@ class Weights(_lib.Owner):
     """A weight matrix [rows, cols], packed for the kernels of this CPU. Made by pack, from_ggml,
     load or attach. Any number of threads may use it at once."""
 
+    info: WeightsInfo
+    _packed: int  # where the packed bytes are
+
     def __init__(self) -> None:
         raise TypeError("use Weights.pack, .from_ggml, .load or .attach")
 
@@ -210,7 +213,7 @@ class Weights(_lib.Owner):
         """The packed bytes, uint8, read-only, not copied; the array keeps them alive."""
         handle = self._c
         memory = (ctypes.c_uint8 * self.info.packed_bytes).from_address(self._packed)
-        memory.handle = handle
+        memory.handle = handle  # type: ignore[attr-defined]
         return np.frombuffer(memoryview(memory).toreadonly(), np.uint8)
 
     def unpack(self, begin: int = 0, end: Optional[int] = None, *,

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// The rows: which measurements there are, and their names.
+#ifndef TMAC_BENCH_ROWS_H
+#define TMAC_BENCH_ROWS_H
+
+#include "measure.h"
+#include "peer.h"
+
+#include <memory>
+
+// Thread counts, shapes and numbers of columns of all multiplications, libtmac's and the peer's.
+const std::vector<int> &thread_counts();
+const std::vector<Shape> &all_shapes();
+const std::vector<int64_t> &column_counts();
+
+// An instruction set and family of libtmac: "x86-avx2", TMAC_FAMILY_AUTO.
+struct Engine {
+    std::string isa;
+    tmac_family family;
+    bool best;                                  // the best instruction set of this machine
+    std::vector<const tmac_context *> contexts; // one for each of thread_counts()
+};
+
+// From scalar up; then the best with either family forced.
+const std::vector<Engine> &all_engines();
+
+struct PeerCloser {
+    void operator()(peer *p) const
+    {
+        peer_close(p);
+    }
+};
+using Peer = std::unique_ptr<peer, PeerCloser>;
+
+// gemv/ gemm/ pack/ l1/ and tables/ of one format.
+void add_tmac_rows(const Format &format);
+// peer/<variant>/gemv/ and gemm/ of one format, where llama.cpp has it.
+void add_peer_rows(peer *p, const Format &format);
+// roof/read/<bytes> and roof/dot.
+void add_roof_rows();
+
+// Frees the weights that the last row left for the next.
+void forget_tmac_weights();
+void forget_peer_matrix();
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// What is multiplied: the formats that are measured, and random weights and activations in them.
+#ifndef TMAC_BENCH_SOURCE_H
+#define TMAC_BENCH_SOURCE_H
+
+#include "tmac.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+struct Format {
+    std::string name; // "w4/g32", or llama.cpp's name: "Q4_K"
+    tmac_width width;
+    int64_t group; // codes and scales apart: weights that share a scale
+    int ggml_type; // llama.cpp's number; -1: codes and scales apart
+};
+
+// All of them, a width's own formats and llama.cpp's of that width next to each other: rows that are
+// compared are measured at nearly the same time.
+const std::vector<Format> &all_formats();
+
+int code_bits(tmac_width width);
+
+struct Shape {
+    int64_t rows, cols;
+};
+
+std::string text(const Shape &shape);
+
+// Random weights, the same ones for the same format and shape.
+struct Source {
+    Source(const Format &format, Shape shape);
+    Source(const Source &) = delete;
+    Source &operator=(const Source &) = delete;
+
+    size_t bytes() const
+    {
+        return codes.size() + 2 * scales.size();
+    }
+
+    std::vector<uint8_t> codes; // or blocks
+    std::vector<uint16_t> scales;
+    tmac_weights_desc desc;
+
+  private:
+    void fill_blocks(const Format &format, Shape shape);
+    void fill_codes(const Format &format, Shape shape);
+};
+
+// The description that Source would have, with no data behind it: for planning.
+tmac_weights_desc describe(const Format &format, Shape shape);
+
+// `columns` columns of `cols` numbers, about normally distributed.
+std::vector<float> random_columns(int64_t cols, int64_t columns);
+
+#endif

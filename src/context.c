@@ -44,6 +44,13 @@ int tmac_default_threads(void)
 #endif
 }
 
+int tmac_tasks(const struct tmac_context *context, double work, double least)
+{
+    const double tasks = work / least;
+
+    return tasks >= context->threads ? context->threads : tasks > 1 ? (int)tasks : 1;
+}
+
 void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg)
 {
     if (context->parallel_for && count > 1) {

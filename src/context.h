@@ -31,6 +31,9 @@ void tmac_default_release(void *host, void *memory);
 /* Threads that the library can start by itself. */
 int tmac_default_threads(void);
 
+/* Into how many tasks to cut `work`, when a task worth waking a thread for has `least` of it. */
+int tmac_tasks(const struct tmac_context *context, double work, double least);
+
 /* Runs task(arg, i) for i in [0, count) with the context's threads; returns when all are done. */
 void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg);
 

@@ -227,11 +227,15 @@ void tmac_multiply_parallel(const struct tmac_context *context, const struct tma
     const int64_t tile_rows = product->shape->tile_rows;
     const int64_t tiles = (row_end + tile_rows - 1) / tile_rows - row_begin / tile_rows;
     const int64_t panels = (product->table_shape->columns + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
-    struct grid grid = {product, row_begin, row_end, least(context->threads, tiles), 1};
+    /* 2^17 multiplications take a few microseconds, about what it costs to wake a thread. */
+    const double work = (double)(row_end - row_begin) * (double)product->shape->spec.cols *
+                        (double)product->table_shape->columns;
+    const int64_t tasks = tmac_tasks(context, work, 1 << 17);
+    struct grid grid = {product, row_begin, row_end, least(tasks, tiles), 1};
 
     if (row_begin >= row_end || product->table_shape->columns == 0)
         return;
-    /* Too few rows for all threads: share out the columns as well. */
-    grid.column_parts = least(context->threads / grid.row_parts, panels);
+    /* Too few rows for all tasks: share out the columns as well. */
+    grid.column_parts = least(tasks / grid.row_parts, panels);
     tmac_run(context, (int)(grid.row_parts * grid.column_parts), multiply_task, &grid);
 }

@@ -77,8 +77,10 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
     if ((status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.columns)))
         return status;
 
-    struct build_job job = {&context->kernels, &shape, &activations, context->threads,
-                            tables->memory};
+    /* 2^13 activations take a few microseconds, about what it costs to wake a thread. */
+    const double work = (double)activations.cols * (double)activations.columns;
+    struct build_job job = {&context->kernels, &shape, &activations,
+                            tmac_tasks(context, work, 1 << 13), tables->memory};
     tmac_run(context, job.parts, build_part, &job);
     tables->columns = activations.columns;
     return TMAC_OK;

@@ -35,14 +35,28 @@ INLINE __m512i broadcast_4_bytes(const uint8_t *at)
     return _mm512_set1_epi32(value);
 }
 
+/* What gemv knows of its blocks when it is compiled. */
+enum block_size { HALF_STEP, ONE_STEP, SEVERAL_STEPS };
+
+/* tile->offset in all lanes, such that the compiler cannot see it. Else it would multiply by act_sum
+ * as a scalar and broadcast the product through port 5, which the shuffles need; so it multiplies
+ * by act_sum broadcast from memory, which is free. */
+INLINE __m512 float_stage_offset(const struct tmac_tile *tile)
+{
+    __m512 offset = _mm512_set1_ps(tile->offset);
+
+    __asm__("" : "+v"(offset));
+    return offset;
+}
+
 /* Where a block's weight scales are, and its three numbers for one column. */
 struct float_stage {
     const float *scale, *minimum;
-    __m512 act_scale, offset, act_sum;
+    __m512 act_scale, act_sum, offset;
 };
 
-INLINE struct float_stage float_stage_begin(const struct tmac_tile *tile, int block, int column,
-                                            const int columns, const int tile_rows)
+INLINE struct float_stage float_stage_begin(const struct tmac_tile *tile, __m512 offset, int block,
+                                            int column, const int columns, const int tile_rows)
 {
     const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
     const size_t group = (size_t)(block >> tile->block_shift) * (size_t)tile_rows;
@@ -52,9 +66,7 @@ INLINE struct float_stage float_stage_begin(const struct tmac_tile *tile, int bl
     stage.minimum = tile->minimum ? tile->minimum + group : NULL;
     stage.act_scale = _mm512_set1_ps(tile->act_scale[meta]);
     stage.act_sum = _mm512_set1_ps(tile->act_sum[meta]);
-    /* A vector product with its operand broadcast from memory: scalar product and register
-     * broadcast would take port 5, which the shuffles need. */
-    stage.offset = _mm512_mul_ps(_mm512_set1_ps(tile->offset), stage.act_sum);
+    stage.offset = _mm512_mul_ps(offset, stage.act_sum);
     return stage;
 }
 
@@ -67,6 +79,32 @@ INLINE __m512 float_stage_rows(const struct float_stage *stage, int row, __m512 
     if (stage->minimum)
         acc = _mm512_fmadd_ps(_mm512_loadu_ps(stage->minimum + row), stage->act_sum, acc);
     return acc;
+}
+
+/* The results of a panel while it is worked on: in memory, so that all registers are the integer
+ * stage's. */
+struct panel_y {
+    _Alignas(64) float y[TMAC_MAX_PANEL][TMAC_MAX_TILE_ROWS];
+};
+
+INLINE void panel_y_load(struct panel_y *panel, const struct tmac_tile *tile, int column,
+                         const int columns, const int tile_rows)
+{
+    for (int n = 0; n < columns; n++)
+        for (int r = 0; r < tile_rows; r += 16) {
+            const float *from = tile->y + (size_t)(column + n) * tile->y_stride + r;
+            _mm512_store_ps(panel->y[n] + r,
+                            tile->accumulate ? _mm512_loadu_ps(from) : _mm512_setzero_ps());
+        }
+}
+
+INLINE void panel_y_store(const struct panel_y *panel, const struct tmac_tile *tile, int column,
+                          const int columns, const int tile_rows)
+{
+    for (int n = 0; n < columns; n++)
+        for (int r = 0; r < tile_rows; r += 16)
+            _mm512_storeu_ps(tile->y + (size_t)(column + n) * tile->y_stride + r,
+                             _mm512_load_ps(panel->y[n] + r));
 }
 
 void avx512_build_lookup_u8(const struct tmac_build *build);

@@ -38,19 +38,18 @@ INLINE void words_widen(__m512i sum[2][TMAC_MAX_PANEL], __m512i word[2][TMAC_MAX
     }
 }
 
-INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                       const int panel)
+INLINE void gemv_sums(__m512i to[2], const struct span span)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     const int exact = exact_steps(span.width);
+    __m512i sum[2][TMAC_MAX_PANEL];
 
-    (void)panel;
     sum[0][0] = sum[1][0] = _mm512_setzero_si512();
     for (int begin = 0; begin < span.steps; begin += exact) {
         const int end = begin + exact < span.steps ? begin + exact : span.steps;
         __m512i word[2][TMAC_MAX_PANEL];
 
-        words_zero(word, columns);
+        words_zero(word, 1);
         for (int step = begin; step < end; step++) {
             const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
             const uint8_t *x = span.tables + step * TMAC_STEP_K;
@@ -63,8 +62,10 @@ INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, c
                 word[1][0] = words_add(word[1][0], direct_codes(cell, span.width, g, 1), x4);
             }
         }
-        words_widen(sum, word, columns, begin == 0);
+        words_widen(sum, word, 1, begin == 0);
     }
+    to[0] = sum[0][0];
+    to[1] = sum[1][0];
 }
 
 INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, const uint8_t *cell,
@@ -73,7 +74,6 @@ INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, 
     struct unpacked unpacked;
 
     direct_unpack(&unpacked, cell, span.width, span.group, span.group_end);
-#pragma GCC unroll 2
     for (int g = span.group; g < span.group_end; g++) {
         const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
         const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
@@ -87,11 +87,12 @@ INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, 
 }
 
 /* At most 4 columns at a time: 2 x 4 sums of 16 and of 32 bits are half of the registers. */
-INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                        const int panel)
+INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
+                       const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     const int exact = exact_steps(span.width);
+    __m512i sum[2][TMAC_MAX_PANEL];
 
 #pragma GCC unroll 4
     for (int n = 0; n < columns; n++)
@@ -106,28 +107,29 @@ INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, 
                        span.tables + step * TMAC_STEP_K * panel, columns, panel);
         words_widen(sum, word, columns, false);
     }
+    panel_sum_store(to, sum, columns);
 }
 
 static void panel_2(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 2, 2);
+    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 2, 2);
 }
 
 static void panel_4(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 4, 4);
+    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 4, 4);
 }
 
 static void panel_8(const struct tmac_tile *tile)
 {
     for (int column = 0; column < 8; column += 4)
-        tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, column, 4, 8);
+        panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, column, 4, 8);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_DIRECT, width);
+        gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
 }

@@ -10,13 +10,14 @@ INLINE int field_stride(const enum tmac_w width)
     return width == TMAC_W1 ? 1 : width == TMAC_W2 ? 2 : 4;
 }
 
-/* A code in place counts 2^bit times, and sum[field] gathers one bit position. */
+/* A code in place counts 2^bit times, and sum[field] gathers one bit position. At 4 bits odd and even
+ * groups have their own: two chains of vpdpbusd at 5 cycles per link would not fill two ports. */
 INLINE void add_in_place(__m512i sum[4], const uint8_t *cell, const enum tmac_w width,
                          const int group, const int half, __m512i x)
 {
     const bool down = width == TMAC_W1 && group >= 4;
-    const int bit = direct_bit(width, group) - (down ? 4 : 0);
-    const int field = bit / field_stride(width);
+    const int bit = direct_bit(width, group) - (down ? 4 : 0), stride = field_stride(width);
+    const int field = width == TMAC_W4 ? bit / 2 + group % 2 : bit / stride;
     const char mask = (char)(((1 << tmac_width_bits(width)) - 1) << bit);
     __m512i codes = direct_source(cell, width, group, half);
 
@@ -26,26 +27,29 @@ INLINE void add_in_place(__m512i sum[4], const uint8_t *cell, const enum tmac_w 
     sum[field] = _mm512_dpbusd_epi32(sum[field], codes, x);
 }
 
-/* The weights of the fields leave by shifts that are exact: sum[f] is a multiple of 2^(f * stride),
- * so that what is shifted is always one of 2^stride. */
-INLINE __m512i join_fields(const __m512i sum[4], const enum tmac_w width)
+INLINE __m512i join_two(__m512i high, __m512i low, const int stride)
 {
-    const int stride = field_stride(width), fields = stride == 4 ? 2 : 4;
-    __m512i all = sum[fields - 1];
-
-#pragma GCC unroll 4
-    for (int f = fields - 2; f >= 0; f--)
-        all = _mm512_add_epi32(_mm512_srai_epi32(all, stride), sum[f]);
-    return all;
+    return _mm512_add_epi32(_mm512_srai_epi32(high, stride), low);
 }
 
-INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                       const int panel)
+/* The weights of the fields leave by shifts that are exact: what is shifted is always a multiple of
+ * 2^stride. */
+INLINE __m512i join_fields(const __m512i sum[4], const enum tmac_w width)
+{
+    const int stride = field_stride(width);
+
+    if (width == TMAC_W4)
+        return join_two(_mm512_add_epi32(sum[2], sum[3]), _mm512_add_epi32(sum[0], sum[1]), 4);
+    if (stride == 4)
+        return join_two(sum[1], sum[0], 4);
+    return join_two(join_two(join_two(sum[3], sum[2], stride), sum[1], stride), sum[0], stride);
+}
+
+INLINE void gemv_sums(__m512i sum[2], const struct span span)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     __m512i field[2][4];
 
-    (void)columns, (void)panel;
 #pragma GCC unroll 4
     for (int f = 0; f < 4; f++)
         field[0][f] = field[1][f] = _mm512_setzero_si512();
@@ -61,17 +65,18 @@ INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, c
             add_in_place(field[1], cell, span.width, g, 1, x4);
         }
     }
-    sum[0][0] = join_fields(field[0], span.width);
-    sum[1][0] = join_fields(field[1], span.width);
+    sum[0] = join_fields(field[0], span.width);
+    sum[1] = join_fields(field[1], span.width);
 }
 
 /* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for
  * loads. */
-INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                        const int panel)
+INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
+                       const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     struct unpacked unpacked;
+    __m512i sum[2][TMAC_MAX_PANEL];
 
 #pragma GCC unroll 8
     for (int n = 0; n < columns; n++)
@@ -81,7 +86,6 @@ INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, 
 
         direct_unpack(&unpacked, span.codes + (size_t)step * cell_bytes, span.width, span.group,
                       span.group_end);
-#pragma GCC unroll 2
         for (int g = span.group; g < span.group_end; g++) {
             const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
             const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
@@ -93,27 +97,28 @@ INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, 
             }
         }
     }
+    panel_sum_store(to, sum, columns);
 }
 
 static void panel_2(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 2, 2);
+    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 2, 2);
 }
 
 static void panel_4(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 4, 4);
+    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 4, 4);
 }
 
 static void panel_8(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_DIRECT, 0, 8, 8);
+    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 8, 8);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_DIRECT, width);
+        gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
 }

@@ -157,96 +157,159 @@ INLINE void block_words(struct words *words, struct words *upper, const int colu
     }
 }
 
-INLINE void block(const struct tmac_tile *tile, __m512 y[TMAC_MAX_PANEL][4], const int columns,
-                  const struct span span, int block)
+/* The integers of one column, as floats in order of rows. */
+INLINE void column_to_floats(__m512 integer[4], __m512i total, __m512i odd, __m512i upper_total,
+                             __m512i upper_odd, const bool split)
 {
+    __m512 upper[4];
+
+    words_to_floats(integer, total, odd);
+    if (!split)
+        return;
+    words_to_floats(upper, upper_total, upper_odd);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        integer[i] = _mm512_fmadd_ps(upper[i], _mm512_set1_ps(2.0f), integer[i]);
+}
+
+INLINE void gemv_block(const struct tmac_tile *tile, __m512 y[4], __m512 offset,
+                       const struct span span, int block)
+{
+    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 64);
     struct words words, upper;
+    __m512 integer[4];
 
-    block_words(&words, &upper, columns, span);
-#pragma GCC unroll 8
-    for (int n = 0; n < columns; n++) {
-        const struct float_stage stage = float_stage_begin(tile, block, n, columns, 64);
-        __m512 integer[4], twice[4];
-
-        words_to_floats(integer, words.total[n], words.odd[n]);
-        if (span.width == TMAC_W4) {
-            words_to_floats(twice, upper.total[n], upper.odd[n]);
+    block_words(&words, &upper, 1, span);
+    column_to_floats(integer, words.total[0], words.odd[0], upper.total[0], upper.odd[0],
+                     span.width == TMAC_W4);
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
-                integer[i] = _mm512_fmadd_ps(twice[i], _mm512_set1_ps(2.0f), integer[i]);
+    for (int i = 0; i < 4; i++)
+        y[i] = float_stage_rows(&stage, 16 * i, integer[i], y[i]);
+}
+
+INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tmac_w width,
+                        const enum block_size size)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, width);
+    const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
+    const __m512 offset = float_stage_offset(tile);
+    struct span span = {width, 1, true, true, tile->codes, tile->tables};
+
+    for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
+        if (size == SEVERAL_STEPS)
+            span.steps = block_steps < left ? block_steps : left;
+        if (size == HALF_STEP) {
+            span.low = true;
+            span.high = false;
+            gemv_block(tile, y, offset, span, block++);
+            span.low = false;
+            span.high = true;
         }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            y[n][i] = float_stage_rows(&stage, 16 * i, integer[i], y[n][i]);
+        gemv_block(tile, y, offset, span, block++);
+        span.codes += (size_t)span.steps * cell_bytes;
+        span.tables += (size_t)span.steps * 128;
     }
 }
 
-/* All blocks of the chunk. */
-INLINE void blocks(const struct tmac_tile *tile, __m512 y[TMAC_MAX_PANEL][4], const int columns,
-                   const enum tmac_w width, const bool half_steps)
+INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const enum block_size size)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, width);
-    const int block_steps = half_steps ? 1 : tile->block_k / TMAC_STEP_K;
-    struct span span = {.width = width, .codes = tile->codes, .tables = tile->tables};
+    __m512 y[4];
 
-    for (int step = 0, b = 0; step < tile->steps; step += block_steps) {
-        span.steps = block_steps < tile->steps - step ? block_steps : tile->steps - step;
-        span.low = true;
-        span.high = !half_steps;
-        block(tile, y, columns, span, b++);
-        if (half_steps) {
-            span.low = false;
-            span.high = true;
-            block(tile, y, columns, span, b++);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        y[i] = tile->accumulate ? _mm512_loadu_ps(tile->y + 16 * i) : _mm512_setzero_ps();
+    gemv_blocks(tile, y, width, size);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        _mm512_storeu_ps(tile->y + 16 * i, y[i]);
+}
+
+/* Through memory, so that columns can be taken in a loop. */
+struct stored_words {
+    __m512i total[TMAC_MAX_PANEL], odd[TMAC_MAX_PANEL];
+};
+
+INLINE void words_store(struct stored_words *to, const struct words *words, const int columns)
+{
+#pragma GCC unroll 8
+    for (int n = 0; n < columns; n++) {
+        _mm512_store_si512(&to->total[n], words->total[n]);
+        _mm512_store_si512(&to->odd[n], words->odd[n]);
+    }
+}
+
+INLINE void panel_block(const struct tmac_tile *tile, struct panel_y *y, __m512 offset,
+                        const int columns, const struct span span, int block)
+{
+    struct stored_words lower, upper;
+    {
+        struct words words, upper_words;
+        block_words(&words, &upper_words, columns, span);
+        words_store(&lower, &words, columns);
+        words_store(&upper, &upper_words, columns);
+    }
+    for (int n = 0; n < columns; n++) {
+        const struct float_stage stage = float_stage_begin(tile, offset, block, n, columns, 64);
+        __m512 integer[4];
+
+        column_to_floats(integer, lower.total[n], lower.odd[n], upper.total[n], upper.odd[n],
+                         span.width == TMAC_W4);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            float *at = y->y[n] + 16 * i;
+            _mm512_store_ps(at, float_stage_rows(&stage, 16 * i, integer[i], _mm512_load_ps(at)));
+        }
+    }
+}
+
+INLINE void panel(const struct tmac_tile *tile, const int columns)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, tile->width);
+    const bool halves = tile->block_k == 16;
+    const int block_steps = halves ? 1 : tile->block_k / TMAC_STEP_K;
+    const __m512 offset = float_stage_offset(tile);
+    struct span span = {tile->width, 0, true, !halves, tile->codes, tile->tables};
+    struct panel_y y;
+
+    panel_y_load(&y, tile, 0, columns, 64);
+    for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
+        span.steps = block_steps < left ? block_steps : left;
+        for (int half = 0; half <= halves; half++) {
+            span.low = !halves || half == 0;
+            span.high = !halves || half == 1;
+            panel_block(tile, &y, offset, columns, span, block++);
         }
         span.codes += (size_t)span.steps * cell_bytes;
         span.tables += (size_t)(span.steps * columns) * 128;
     }
-}
-
-INLINE void lookup_columns(const struct tmac_tile *tile, const int columns, const enum tmac_w width,
-                           const bool half_steps)
-{
-    __m512 y[TMAC_MAX_PANEL][4];
-
-#pragma GCC unroll 8
-    for (int n = 0; n < columns; n++)
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            y[n][i] = tile->accumulate
-                          ? _mm512_loadu_ps(tile->y + (size_t)n * tile->y_stride + 16 * i)
-                          : _mm512_setzero_ps();
-    blocks(tile, y, columns, width, half_steps);
-#pragma GCC unroll 8
-    for (int n = 0; n < columns; n++)
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            _mm512_storeu_ps(tile->y + (size_t)n * tile->y_stride + 16 * i, y[n][i]);
+    panel_y_store(&y, tile, 0, columns, 64);
 }
 
 static void panel_2(const struct tmac_tile *tile)
 {
-    lookup_columns(tile, 2, tile->width, tile->block_k == 16);
+    panel(tile, 2);
 }
 
 static void panel_4(const struct tmac_tile *tile)
 {
-    lookup_columns(tile, 4, tile->width, tile->block_k == 16);
+    panel(tile, 4);
 }
 
 static void panel_8(const struct tmac_tile *tile)
 {
-    lookup_columns(tile, 8, tile->width, tile->block_k == 16);
+    panel(tile, 8);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns > 1)
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+    else if (tile->block_k == 32)
+        gemv(tile, width, ONE_STEP);
     else if (tile->block_k == 16)
-        lookup_columns(tile, 1, width, true);
+        gemv(tile, width, HALF_STEP);
     else
-        lookup_columns(tile, 1, width, false);
+        gemv(tile, width, SEVERAL_STEPS);
 }
 
 #define KERNEL(function, width)                                                                    \

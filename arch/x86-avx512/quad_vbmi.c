@@ -36,18 +36,16 @@ INLINE void quad_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
 }
 
-/* One column gives the low and the high half-bytes their own sums: a single chain of vpdpbusd would
- * take 5 cycles per link, where two ports leave less than 4. */
-INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                       const int panel)
+/* The low and the high half-bytes of a whole step have their own sums: a single chain of vpdpbusd
+ * would take 5 cycles per link, where two ports leave less than 4. */
+INLINE void gemv_sums(__m512i to[2], const struct span span)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, span.width);
     const bool both = span.group == 0 && span.group_end == 8;
-    __m512i high[2][TMAC_MAX_PANEL];
+    __m512i sum[2][TMAC_MAX_PANEL], high[2][TMAC_MAX_PANEL];
 
-    (void)panel;
-    quad_zero(sum, columns);
-    quad_zero(high, columns);
+    quad_zero(sum, 1);
+    quad_zero(high, 1);
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
         const uint8_t *tables = span.tables + (size_t)step * 128;
@@ -57,23 +55,22 @@ INLINE void gemv_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, c
         for (int p = 0; p < tmac_width_bits(span.width); p++) {
             const __m512i weight = _mm512_set1_epi8(span.width == TMAC_WT ? 1 : (char)(1 << p));
             if (span.group == 0)
-                quad_add(sum, cell + 128 * p, tables, 0, weight, columns);
+                quad_add(sum, cell + 128 * p, tables, 0, weight, 1);
             if (span.group_end == 8)
-                quad_add(both ? high : sum, cell + 128 * p, tables, 4, weight, columns);
+                quad_add(both ? high : sum, cell + 128 * p, tables, 4, weight, 1);
         }
     }
-    if (both) {
-        sum[0][0] = _mm512_add_epi32(sum[0][0], high[0][0]);
-        sum[1][0] = _mm512_add_epi32(sum[1][0], high[1][0]);
-    }
+    to[0] = both ? _mm512_add_epi32(sum[0][0], high[0][0]) : sum[0][0];
+    to[1] = both ? _mm512_add_epi32(sum[1][0], high[1][0]) : sum[1][0];
 }
 
-INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, const int columns,
-                        const int panel)
+INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
+                       const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, span.width);
     const int planes = tmac_width_bits(span.width);
     const __m512i one = _mm512_set1_epi8(1);
+    __m512i sum[2][TMAC_MAX_PANEL];
 
     quad_zero(sum, columns);
     for (int step = 0; step < span.steps; step++) {
@@ -90,27 +87,28 @@ INLINE void panel_block(__m512i sum[2][TMAC_MAX_PANEL], const struct span span, 
                 weight = _mm512_add_epi8(weight, weight);
         }
     }
+    panel_sum_store(to, sum, columns);
 }
 
 static void panel_2(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 2, 2);
+    panel(tile, panel_sums, TMAC_LAYOUT_QUAD, 0, 2, 2);
 }
 
 static void panel_4(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 4, 4);
+    panel(tile, panel_sums, TMAC_LAYOUT_QUAD, 0, 4, 4);
 }
 
 static void panel_8(const struct tmac_tile *tile)
 {
-    tile32_panel(tile, panel_block, TMAC_LAYOUT_QUAD, 0, 8, 8);
+    panel(tile, panel_sums, TMAC_LAYOUT_QUAD, 0, 8, 8);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        tile32_gemv(tile, gemv_block, TMAC_LAYOUT_QUAD, width);
+        gemv(tile, gemv_sums, TMAC_LAYOUT_QUAD, width);
     else
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
 }

@@ -2,8 +2,8 @@
  * The frame around the layouts in which a 32-bit lane is a row (QUAD, DIRECT): walk over the
  * blocks of a tile of 2 x 16 rows, the float stage, the results.
  *
- * It is compiled in two ways. gemv has one column and knows its width; panels of more columns
- * leave width and block size to run time, as their work per code hides it. */
+ * gemv has one column and knows width and block size when it is compiled. Panels of more columns
+ * leave both to run time, as their work per code hides it. */
 #ifndef TMAC_AVX512_TILE32_H
 #define TMAC_AVX512_TILE32_H
 
@@ -19,92 +19,130 @@ struct span {
     const uint8_t *tables;
 };
 
-/* The integer stage of one block: sum[half][column] for `columns` out of a panel of `panel`, both
- * constants. In gemv the span's width and groups are, too. */
-typedef void tile32_block_fn(__m512i sum[2][TMAC_MAX_PANEL], const struct span span,
-                             const int columns, const int panel);
+/* The integer stage of one block. In gemv all of the span but its pointers is constant (of steps:
+ * whether they are 1), in panels `columns` out of `panel`. */
+typedef void gemv_block_fn(__m512i sum[2], const struct span span);
+struct panel_sum {
+    _Alignas(64) int32_t sum[TMAC_MAX_PANEL][32];
+};
+typedef void panel_block_fn(struct panel_sum *sum, const struct span span, const int columns,
+                            const int panel);
 
-INLINE void tile32_block(const struct tmac_tile *tile, tile32_block_fn *integer,
-                         __m512 y[2][TMAC_MAX_PANEL], const struct span span, int block, int column,
-                         const int columns, const int panel)
+INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int columns)
 {
-    __m512i sum[2][TMAC_MAX_PANEL];
-
-    integer(sum, span, columns, panel);
 #pragma GCC unroll 8
     for (int n = 0; n < columns; n++) {
-        const struct float_stage stage = float_stage_begin(tile, block, column + n, panel, 32);
-#pragma GCC unroll 2
-        for (int half = 0; half < 2; half++)
-            y[half][n] =
-                float_stage_rows(&stage, 16 * half, _mm512_cvtepi32_ps(sum[half][n]), y[half][n]);
+        _mm512_store_si512(to->sum[n], sum[0][n]);
+        _mm512_store_si512(to->sum[n] + 16, sum[1][n]);
     }
 }
 
-/* All blocks of the chunk. */
-INLINE void tile32_blocks(const struct tmac_tile *tile, tile32_block_fn *integer,
-                          __m512 y[2][TMAC_MAX_PANEL], const enum tmac_layout layout,
-                          const enum tmac_w width, const bool half_steps, int column,
-                          const int columns, const int panel)
+INLINE void gemv_block(const struct tmac_tile *tile, gemv_block_fn *integer, __m512 y[2],
+                       __m512 offset, const struct span span, int block)
+{
+    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 32);
+    __m512i sum[2];
+
+    integer(sum, span);
+    y[0] = float_stage_rows(&stage, 0, _mm512_cvtepi32_ps(sum[0]), y[0]);
+    y[1] = float_stage_rows(&stage, 16, _mm512_cvtepi32_ps(sum[1]), y[1]);
+}
+
+INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __m512 y[2],
+                        const enum tmac_layout layout, const enum tmac_w width,
+                        const enum block_size size)
 {
     const size_t cell_bytes = tmac_cell_bytes(layout, width);
-    const size_t column_bytes = layout == TMAC_LAYOUT_DIRECT ? 4 : 128;
     const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout));
-    const int block_steps = half_steps ? 1 : tile->block_k / TMAC_STEP_K;
-    struct span span = {.width = width,
-                        .codes = tile->codes,
-                        .tables = tile->tables + (size_t)column * column_bytes};
+    const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
+    const __m512 offset = float_stage_offset(tile);
+    struct span span = {width, 1, 0, 8, tile->codes, tile->tables};
 
-    for (int step = 0, block = 0; step < tile->steps; step += block_steps) {
-        span.steps = block_steps < tile->steps - step ? block_steps : tile->steps - step;
-        span.group = 0;
-        span.group_end = half_steps ? 4 : 8;
-        tile32_block(tile, integer, y, span, block++, column, columns, panel);
-        if (half_steps) {
+    for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
+        if (size == SEVERAL_STEPS)
+            span.steps = block_steps < left ? block_steps : left;
+        if (size == HALF_STEP) {
+            span.group = 0;
+            span.group_end = 4;
+            gemv_block(tile, integer, y, offset, span, block++);
             span.group = 4;
             span.group_end = 8;
-            tile32_block(tile, integer, y, span, block++, column, columns, panel);
+        }
+        gemv_block(tile, integer, y, offset, span, block++);
+        span.codes += (size_t)span.steps * cell_bytes;
+        span.tables += (size_t)span.steps * step_bytes;
+    }
+}
+
+INLINE void gemv_sized(const struct tmac_tile *tile, gemv_block_fn *integer,
+                       const enum tmac_layout layout, const enum tmac_w width,
+                       const enum block_size size)
+{
+    __m512 y[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+
+    if (tile->accumulate) {
+        y[0] = _mm512_loadu_ps(tile->y);
+        y[1] = _mm512_loadu_ps(tile->y + 16);
+    }
+    gemv_blocks(tile, integer, y, layout, width, size);
+    _mm512_storeu_ps(tile->y, y[0]);
+    _mm512_storeu_ps(tile->y + 16, y[1]);
+}
+
+INLINE void gemv(const struct tmac_tile *tile, gemv_block_fn *integer,
+                 const enum tmac_layout layout, const enum tmac_w width)
+{
+    if (tile->block_k == 32)
+        gemv_sized(tile, integer, layout, width, ONE_STEP);
+    else if (tile->block_k == 16)
+        gemv_sized(tile, integer, layout, width, HALF_STEP);
+    else
+        gemv_sized(tile, integer, layout, width, SEVERAL_STEPS);
+}
+
+INLINE void panel_block(const struct tmac_tile *tile, panel_block_fn *integer, struct panel_y *y,
+                        __m512 offset, const struct span span, int block, int column,
+                        const int columns, const int panel)
+{
+    struct panel_sum sum;
+
+    integer(&sum, span, columns, panel);
+    for (int n = 0; n < columns; n++) {
+        const struct float_stage stage =
+            float_stage_begin(tile, offset, block, column + n, panel, 32);
+#pragma GCC unroll 2
+        for (int r = 0; r < 32; r += 16) {
+            const __m512 integers = _mm512_cvtepi32_ps(_mm512_load_si512(sum.sum[n] + r));
+            float *at = y->y[n] + r;
+            _mm512_store_ps(at, float_stage_rows(&stage, r, integers, _mm512_load_ps(at)));
+        }
+    }
+}
+
+/* All blocks of the chunk, for columns column .. column + columns - 1. */
+INLINE void panel(const struct tmac_tile *tile, panel_block_fn *integer,
+                  const enum tmac_layout layout, int column, const int columns, const int panel)
+{
+    const size_t cell_bytes = tmac_cell_bytes(layout, tile->width);
+    const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout)) * (size_t)panel;
+    const bool halves = tile->block_k == 16;
+    const int block_steps = halves ? 1 : tile->block_k / TMAC_STEP_K;
+    const __m512 offset = float_stage_offset(tile);
+    struct span span = {tile->width, 0, 0, 0, tile->codes, tile->tables};
+    struct panel_y y;
+
+    span.tables += (size_t)column * (layout == TMAC_LAYOUT_DIRECT ? 4 : 128);
+    panel_y_load(&y, tile, column, columns, 32);
+    for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
+        span.steps = block_steps < left ? block_steps : left;
+        for (span.group = 0; span.group < 8; span.group = span.group_end) {
+            span.group_end = span.group + (halves ? 4 : 8);
+            panel_block(tile, integer, &y, offset, span, block++, column, columns, panel);
         }
         span.codes += (size_t)span.steps * cell_bytes;
-        span.tables += (size_t)span.steps * (size_t)panel * step_bytes;
+        span.tables += (size_t)span.steps * step_bytes;
     }
-}
-
-INLINE void tile32_columns(const struct tmac_tile *tile, tile32_block_fn *integer,
-                           const enum tmac_layout layout, const enum tmac_w width,
-                           const bool half_steps, int column, const int columns, const int panel)
-{
-    __m512 y[2][TMAC_MAX_PANEL];
-
-#pragma GCC unroll 8
-    for (int n = 0; n < columns; n++) {
-        const float *from = tile->y + (size_t)(column + n) * tile->y_stride;
-        y[0][n] = tile->accumulate ? _mm512_loadu_ps(from) : _mm512_setzero_ps();
-        y[1][n] = tile->accumulate ? _mm512_loadu_ps(from + 16) : _mm512_setzero_ps();
-    }
-    tile32_blocks(tile, integer, y, layout, width, half_steps, column, columns, panel);
-#pragma GCC unroll 8
-    for (int n = 0; n < columns; n++) {
-        float *to = tile->y + (size_t)(column + n) * tile->y_stride;
-        _mm512_storeu_ps(to, y[0][n]);
-        _mm512_storeu_ps(to + 16, y[1][n]);
-    }
-}
-
-INLINE void tile32_gemv(const struct tmac_tile *tile, tile32_block_fn *integer,
-                        const enum tmac_layout layout, const enum tmac_w width)
-{
-    if (tile->block_k == 16)
-        tile32_columns(tile, integer, layout, width, true, 0, 1, 1);
-    else
-        tile32_columns(tile, integer, layout, width, false, 0, 1, 1);
-}
-
-INLINE void tile32_panel(const struct tmac_tile *tile, tile32_block_fn *integer,
-                         const enum tmac_layout layout, int column, const int columns,
-                         const int panel)
-{
-    tile32_columns(tile, integer, layout, tile->width, tile->block_k == 16, column, columns, panel);
+    panel_y_store(&y, tile, column, columns, 32);
 }
 
 #endif

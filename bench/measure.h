@@ -35,8 +35,8 @@ struct Row {
 // Sets the time and the counters that every multiplication has.
 void report_product(benchmark::State &state, const Row &row, Times times);
 
-// The squared error of y, relative to the squares of the products in double precision. Looks at some
-// rows of the first and the last column; row_of fills in the floats of one row of the weights.
+// The squared error of y, relative to the squares of the products in double precision. Looks at
+// some rows of the first and the last column; row_of fills in the floats of one row of the weights.
 double squared_error(const Row &row, const std::vector<float> &x, const std::vector<float> &y,
                      const std::function<void(int64_t row, float *out)> &row_of);
 

@@ -22,12 +22,13 @@ void add_roof_rows()
 {
     for (int threads : thread_counts()) {
         const std::string end = "/t" + std::to_string(threads);
-        for (int kilobytes : {16, 256, 2048, 8192, 32768, 131072})
-            add_rate("roof/read/" + std::to_string(kilobytes) + "K" + end, "GB/s", [=] {
-                const size_t bytes = static_cast<size_t>(kilobytes) * 1024;
-                return roofline_read_bytes_per_second(
-                    kilobytes == 16 ? bytes * static_cast<size_t>(threads) : bytes, threads);
-            });
+        add_rate("roof/read/L1" + end, "GB/s", [=] {
+            return roofline_read_bytes_per_second(ROOFLINE_L1_BYTES * static_cast<size_t>(threads),
+                                                  threads);
+        });
+        for (size_t kilobytes : {256, 2048, 8192, 32768, 131072})
+            add_rate("roof/read/" + std::to_string(kilobytes) + "K" + end, "GB/s",
+                     [=] { return roofline_read_bytes_per_second(kilobytes * 1024, threads); });
         if (roofline_dot_per_second(threads) > 0)
             add_rate("roof/dot" + end, "Gdot/s", [=] { return roofline_dot_per_second(threads); });
         if (roofline_lookup_per_second(threads) > 0)

@@ -17,8 +17,8 @@ struct Format {
     int ggml_type; // llama.cpp's number; -1: codes and scales apart
 };
 
-// All of them, a width's own formats and llama.cpp's of that width next to each other: rows that are
-// compared are measured at nearly the same time.
+// All of them, a width's own formats and llama.cpp's of that width next to each other: rows that
+// are compared are measured at nearly the same time.
 const std::vector<Format> &all_formats();
 
 int code_bits(tmac_width width);

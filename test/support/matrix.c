@@ -84,7 +84,7 @@ static void new_codes(struct matrix *m, struct rng *rng)
         guard_new(&m->codes, bytes, 1, kind->odd ? GUARD_ODD : GUARD_END);
 
     m->plain = malloc((size_t)(kind->rows * kind->cols));
-    rng_bytes(rng, codes, bytes); /* what lies between the rows does not matter */
+    memset(codes, 0xff, bytes); /* what lies between the rows does not matter */
     for (int64_t r = 0; r < kind->rows; r++, codes += stride) {
         if (dense)
             memset(codes, 0, (size_t)tight);
@@ -182,6 +182,10 @@ void matrix_new(struct matrix *m, const struct matrix_kind *kind, struct rng *rn
         .sub_format = kind->sub,
         .super_group = kind->super_group,
     };
+    m->groups = matrix_groups(kind);
+    m->supers = matrix_super_groups(kind);
+    m->group_k = kind->cols / m->groups;
+    m->super_k = kind->cols / m->supers;
     new_codes(m, rng);
     m->desc.scales = new_scales(m, &m->scales, rng);
     new_zeros(m, rng);
@@ -209,34 +213,40 @@ static size_t at(const struct matrix *m, int64_t row, int64_t index, int64_t str
                                                        : row * (stride ? stride : tight) + index);
 }
 
-float matrix_weight(const struct matrix *m, int64_t row, int64_t k)
+struct matrix_numbers matrix_at(const struct matrix *m, int64_t row, int64_t k)
 {
     const tmac_weights_desc *d = &m->desc;
-    const int64_t groups = matrix_groups(&m->kind), supers = matrix_super_groups(&m->kind);
-    const int64_t g = k / (m->kind.cols / groups), s = k / (m->kind.cols / supers);
-    const size_t of_super = at(m, row, s, d->scale_row_stride, supers);
-    const size_t of_sub = at(m, row, g, d->sub_row_stride, groups);
+    const int64_t g = k / m->group_k, s = k / m->super_k;
+    const size_t of_super = at(m, row, s, d->scale_row_stride, m->supers);
+    const size_t of_sub = at(m, row, g, d->sub_row_stride, m->groups);
     const bool two_levels = d->sub_format != TMAC_SUB_NONE;
-    const float q = m->plain[row * m->kind.cols + k];
-    float scale = get_scale(d->scale_type, d->scales, of_super), minimum;
+    static const float symmetric[] = {0, 0.5f, 2, 4, 8, 1};
+    struct matrix_numbers n = {.scale = get_scale(d->scale_type, d->scales, of_super)};
 
     if (two_levels)
-        scale *= (float)d->sub_scales[of_sub];
-    switch (d->zero_kind) {
-    case TMAC_ZERO_CONSTANT:
-        return scale * (q - d->zero);
-    case TMAC_ZERO_POINT:
-        return scale * (q - (float)d->zero_points[at(m, row, g, d->zero_row_stride, groups)]);
-    case TMAC_ZERO_MINIMUM:
-        minimum = get_scale(d->scale_type, d->minimums, of_super);
+        n.scale *= (float)d->sub_scales[of_sub];
+    if (d->zero_kind == TMAC_ZERO_SYMMETRIC)
+        n.zero = symmetric[d->width];
+    else if (d->zero_kind == TMAC_ZERO_CONSTANT)
+        n.zero = d->zero;
+    else if (d->zero_kind == TMAC_ZERO_POINT)
+        n.zero = (float)d->zero_points[at(m, row, g, d->zero_row_stride, m->groups)];
+    if (d->zero_kind == TMAC_ZERO_SYMMETRIC && d->width == TMAC_WIDTH_1)
+        n.scale *= 2.0f; /* scale * (2q - 1) */
+    if (d->zero_kind == TMAC_ZERO_MINIMUM) {
+        n.minimum = get_scale(d->scale_type, d->minimums, of_super);
         if (two_levels)
-            minimum *= (float)d->sub_minimums[of_sub];
-        return scale * q + minimum;
-    default:
-        if (d->width == TMAC_WIDTH_1)
-            return scale * (2 * q - 1);
-        return scale * (q - (d->width == TMAC_WIDTH_TERNARY ? 1.0f : ldexpf(1, d->width - 1)));
+            n.minimum *= (float)d->sub_minimums[of_sub];
     }
+    return n;
+}
+
+float matrix_weight(const struct matrix *m, int64_t row, int64_t k)
+{
+    const struct matrix_numbers n = matrix_at(m, row, k);
+    const float q = m->plain[row * m->kind.cols + k];
+
+    return m->kind.zero == TMAC_ZERO_MINIMUM ? n.scale * q + n.minimum : n.scale * (q - n.zero);
 }
 
 const char *matrix_name(const struct matrix_kind *kind)

@@ -26,10 +26,16 @@ struct matrix {
     tmac_weights_desc desc;
     struct guard codes, scales, minimums, zero_points, sub_scales, sub_minimums;
     uint8_t *plain; /* [rows][cols] codes */
+    int64_t groups, supers, group_k, super_k;
 };
 
 void matrix_new(struct matrix *matrix, const struct matrix_kind *kind, struct rng *rng);
 void matrix_free(struct matrix *matrix);
+/* weight = scale * (code - zero), or with minimums scale * code + minimum. */
+struct matrix_numbers {
+    float scale, zero, minimum;
+};
+struct matrix_numbers matrix_at(const struct matrix *matrix, int64_t row, int64_t k);
 /* What tmac_weights_unpack documents, in single precision. */
 float matrix_weight(const struct matrix *matrix, int64_t row, int64_t k);
 /* The kind in words, for failures; overwritten by the next call. */

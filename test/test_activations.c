@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Activations: their types and strides, and what is special in them - NaN, infinity, zero, the very
+ * small. */
+#include "support/check.h"
+#include "support/half.h"
+#include "support/problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 65, COLS = 544, COLUMNS = 11 }; /* 544: more than 2 chunks of 256, not a whole third */
+
+static uint64_t seed;
+
+static const int64_t groups[] = {16, 32, TMAC_GROUP_ROW};
+
+static void fixture(struct problem *p, int layout, int width, int64_t group, tmac_zero zero)
+{
+    struct rng rng = rng_stream(seed, 1, (uint64_t)(layout * 8 + width));
+    const struct matrix_kind kind = {.rows = ROWS,
+                                     .cols = COLS,
+                                     .width = (tmac_width)width,
+                                     .group = group,
+                                     .zero = zero};
+    problem_new(p, &kind, (enum tmac_layout)layout, COLUMNS, &rng);
+}
+
+static void for_each(void (*check)(const struct problem *p, tmac_context *context))
+{
+    for (int layout = 0; layout < LAYOUTS; layout++) {
+        tmac_context *best = context_new(NULL, (enum tmac_layout)layout, 2);
+        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+            for (size_t g = 0; g < COUNT(groups); g++) {
+                struct problem p;
+                fixture(&p, layout, width, groups[g], (tmac_zero)((width + (int)g) % 4));
+                check(&p, p.context);
+                check(&p, best);
+                problem_free(&p);
+            }
+        tmac_context_free(best);
+    }
+}
+
+/* ROWS * COLUMNS floats, freed by the caller. */
+static float *multiply(const struct problem *p, const tmac_context *context,
+                       const tmac_activations *x)
+{
+    float *y = malloc((size_t)(ROWS * x->columns) * sizeof *y);
+    check_spoil_stack();
+    CHECK_OK(tmac_matmul(context, p->weights, x, y, ROWS));
+    return y;
+}
+
+static void check_equal(const struct problem *p, const tmac_context *context,
+                        const tmac_activations *a, const tmac_activations *b, const char *what)
+{
+    float *y_a = multiply(p, context, a), *y_b = multiply(p, context, b);
+    const size_t at = check_floats(y_a, y_b, ROWS * COLUMNS);
+
+    CHECK(at == ROWS * COLUMNS, "%s, %s, %s: [%zu] %.9g and %.9g", matrix_name(&p->matrix.kind),
+          p->info.layout, what, at, (double)y_a[at], (double)y_b[at]);
+    free(y_a);
+    free(y_b);
+}
+
+/* ---- half floats ----------------------------------------------------------------------------- */
+
+/* Of random halves, and of the floats they stand for; both between guard pages. */
+static void check_halves(const struct problem *p, tmac_context *context)
+{
+    enum { STRIDE = COLS + 3, COUNT_X = (COLUMNS - 1) * STRIDE + COLS };
+    struct rng rng = rng_stream(seed, 2, 0);
+    struct guard halves, floats;
+    tmac_activations narrow = problem_activations(p, COLUMNS), wide = narrow;
+    uint16_t *half = guard_new(&halves, COUNT_X * sizeof *half, sizeof *half, GUARD_END);
+    float *x = guard_new(&floats, COUNT_X * sizeof *x, sizeof *x, GUARD_END);
+
+    narrow.stride = wide.stride = STRIDE;
+    narrow.data = half;
+    wide.data = x;
+    for (int type = TMAC_ACTIVATION_F16; type <= TMAC_ACTIVATION_BF16; type++) {
+        const bool f16 = type == TMAC_ACTIVATION_F16;
+        for (size_t i = 0; i < COUNT_X; i++) { /* also denormal ones, none that is not finite */
+            half[i] = (uint16_t)rng_next(&rng);
+            half[i] &= f16 ? 0x83ff | (half[i] & 0x7800 ? 0x7800 : 0) : 0xbfff;
+            x[i] = f16 ? half_to_float(half[i]) : bf16_to_float(half[i]);
+        }
+        narrow.type = (tmac_activation_type)type;
+        check_equal(p, context, &narrow, &wide, f16 ? "f16" : "bf16");
+    }
+    guard_free(&halves);
+    guard_free(&floats);
+}
+
+static void test_half_floats(void **state)
+{
+    (void)state;
+    for_each(check_halves);
+}
+
+/* ---- int8 ------------------------------------------------------------------------------------ */
+
+struct int8_case {
+    struct guard data, scales, floats;
+    tmac_activations narrow, wide; /* the same numbers */
+};
+
+static void int8_new(struct int8_case *c, int64_t scale_group, struct rng *rng)
+{
+    const int64_t tight = scale_group ? (COLS + scale_group - 1) / scale_group : 1;
+    const int64_t stride = tight + 2;
+    int8_t *data = guard_new(&c->data, COLUMNS * COLS, 1, GUARD_END);
+    float *scales = guard_new(&c->scales, (size_t)((COLUMNS - 1) * stride + tight) * sizeof *scales,
+                              sizeof *scales, GUARD_END);
+    float *x = guard_new(&c->floats, COLUMNS * COLS * sizeof *x, sizeof *x, GUARD_END);
+
+    rng_bytes(rng, data, COLUMNS * COLS);
+    for (size_t i = 0; i < c->scales.size / sizeof *scales; i++)
+        scales[i] = 0.01f * rng_normal(rng);
+    for (int64_t n = 0; n < COLUMNS; n++)
+        for (int64_t k = 0; k < COLS; k++)
+            x[n * COLS + k] = (float)data[n * COLS + k] *
+                              scales[n * stride + (scale_group ? k / scale_group : 0)];
+    c->narrow = (tmac_activations){.struct_size = sizeof c->narrow,
+                                   .type = TMAC_ACTIVATION_I8,
+                                   .cols = COLS,
+                                   .columns = COLUMNS,
+                                   .data = data,
+                                   .scales = scales,
+                                   .scale_group = scale_group,
+                                   .scale_stride = stride};
+    c->wide = (tmac_activations){
+        .struct_size = sizeof c->wide, .cols = COLS, .columns = COLUMNS, .data = x};
+}
+
+static void int8_free(struct int8_case *c)
+{
+    guard_free(&c->data);
+    guard_free(&c->scales);
+    guard_free(&c->floats);
+}
+
+/* Where they are quantized again (lookup; or a scale that changes within a block), int8 activations
+ * are the floats they stand for. */
+static void check_int8_as_floats(const struct problem *p, tmac_context *context)
+{
+    static const int64_t scale_groups[] = {0, 16, 32, 48, 128, 1024};
+    const int64_t group = p->matrix.kind.group, block = group < 0 ? 128 : group;
+
+    for (size_t i = 0; i < COUNT(scale_groups); i++) {
+        struct rng rng = rng_stream(seed, 3, i);
+        struct int8_case c;
+        if (p->info.family == TMAC_FAMILY_DIRECT && scale_groups[i] % block == 0)
+            continue;
+        int8_new(&c, scale_groups[i], &rng);
+        check_equal(p, context, &c.narrow, &c.wide, "int8 as floats");
+        int8_free(&c);
+    }
+}
+
+static void test_int8_as_floats(void **state)
+{
+    (void)state;
+    for_each(check_int8_as_floats);
+}
+
+/* The direct family takes them as they are. With scales that are powers of two every step of the
+ * result is exact: it is the integer dot product times the scales. */
+static void check_int8_exact(int width, const char *isa, int64_t scale_group)
+{
+    struct rng rng = rng_stream(seed, 4, (uint64_t)width);
+    const struct matrix_kind kind = {ROWS, COLS, (tmac_width)width, TMAC_CODES_BYTES, TMAC_GROUP_ROW,
+                                     TMAC_SCALE_F32, TMAC_ZERO_POINT, TMAC_SUB_NONE, 0, false,
+                                     false};
+    static const float one[ROWS] = {[0 ... ROWS - 1] = 0.25f};
+    tmac_context *context = context_new(isa, TMAC_LAYOUT_DIRECT, 1);
+    struct int8_case c;
+    struct matrix m;
+    tmac_weights *weights;
+    float y[COLUMNS * ROWS];
+
+    matrix_new(&m, &kind, &rng);
+    m.desc.scales = one;
+    int8_new(&c, scale_group, &rng);
+    for (size_t i = 0; i < c.scales.size / sizeof(float); i++)
+        ((float *)c.scales.at)[i] = i % 3 ? 0.5f : -2.0f;
+    CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
+    CHECK_OK(tmac_matmul(context, weights, &c.narrow, y, ROWS));
+    for (int64_t n = 0; n < COLUMNS; n++)
+        for (int64_t r = 0; r < ROWS; r++) {
+            double want = 0;
+            for (int64_t k = 0; k < COLS; k++)
+                want += 0.25 * (m.plain[r * COLS + k] - m.desc.zero_points[r]) *
+                        ((const int8_t *)c.data.at)[n * COLS + k] *
+                        (double)c.narrow.scales[n * c.narrow.scale_stride +
+                                                (scale_group ? k / scale_group : 0)];
+            CHECK((double)y[n * ROWS + r] == want, "%s, %s: column %d, row %d: %.9g, expected %.9g",
+                  matrix_name(&kind), isa, (int)n, (int)r, (double)y[n * ROWS + r], want);
+        }
+    tmac_weights_free(weights);
+    int8_free(&c);
+    matrix_free(&m);
+    tmac_context_free(context);
+}
+
+static void test_int8_is_exact(void **state)
+{
+    static const int64_t scale_groups[] = {0, 128, 256};
+    const struct isas isas = isas_available();
+
+    (void)state;
+    for (int i = 0; i < isas.count; i++)
+        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+            for (size_t g = 0; g < COUNT(scale_groups); g++)
+                check_int8_exact(width, isas.name[i], scale_groups[g]);
+}
+
+/* ---- special values -------------------------------------------------------------------------- */
+
+/* One bad activation in one column: NaN there, and what it was everywhere else. */
+static void check_bad_value(const struct problem *p, tmac_context *context, float bad, int64_t k,
+                            int64_t column)
+{
+    tmac_activations x = problem_activations(p, COLUMNS);
+    float *copy = malloc(COLUMNS * COLS * sizeof *copy), *y;
+
+    memcpy(copy, p->x, COLUMNS * COLS * sizeof *copy);
+    copy[column * COLS + k] = bad;
+    x.data = copy;
+    y = multiply(p, context, &x);
+    for (int64_t n = 0; n < COLUMNS; n++)
+        for (int64_t r = 0; r < ROWS; r++) {
+            const float got = y[n * ROWS + r], clean = p->y[n * ROWS + r];
+            CHECK(n == column ? isnan(got) : got == clean,
+                  "%s, %s, %s: %g at %d of column %d: column %d, row %d: %.9g, was %.9g",
+                  matrix_name(&p->matrix.kind), p->info.layout, tmac_context_isa(context),
+                  (double)bad, (int)k, (int)column, (int)n, (int)r, (double)got, (double)clean);
+        }
+    free(copy);
+    free(y);
+}
+
+static void check_not_finite(const struct problem *p, tmac_context *context)
+{
+    static const int64_t places[] = {0, 3, 17, 255, 256, COLS - 1};
+    const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+
+    for (size_t i = 0; i < COUNT(places); i++)
+        for (size_t b = 0; b < COUNT(bad); b++)
+            check_bad_value(p, context, bad[b], places[i], (int64_t)(3 * i + b) % COLUMNS);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    for_each(check_not_finite);
+}
+
+/* A NaN or infinite scale of int8 activations, and infinite halves. */
+static void check_not_finite_types(const struct problem *p, tmac_context *context)
+{
+    static const uint16_t bad_f16[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01},
+                          bad_bf16[] = {0x7f80, 0xff80, 0x7fc0, 0x7f81};
+    tmac_activations x = problem_activations(p, COLUMNS);
+    uint16_t *half = calloc(COLUMNS * COLS, sizeof *half);
+    int8_t *bytes = calloc(COLUMNS * COLS, 1);
+    float scales[COLUMNS], *y;
+
+    for (int type = TMAC_ACTIVATION_F16; type <= TMAC_ACTIVATION_I8; type++)
+        for (size_t i = 0; i < 4; i++) {
+            const size_t column = i * 3;
+            for (int n = 0; n < COLUMNS; n++)
+                scales[n] = 1.0f;
+            half[column * COLS + 300] = type == TMAC_ACTIVATION_F16 ? bad_f16[i] : bad_bf16[i];
+            scales[column] = bf16_to_float(bad_bf16[i]);
+            x.type = (tmac_activation_type)type;
+            x.data = type == TMAC_ACTIVATION_I8 ? (const void *)bytes : half;
+            x.scales = type == TMAC_ACTIVATION_I8 ? scales : NULL;
+            y = multiply(p, context, &x);
+            for (size_t n = 0; n < COLUMNS; n++)
+                for (size_t r = 0; r < ROWS; r++)
+                    CHECK(n == column ? isnan(y[n * ROWS + r]) : y[n * ROWS + r] == 0.0f,
+                          "%s, %s, type %d, column %zu of bad %zu: %g", p->info.layout,
+                          tmac_context_isa(context), type, n, column, (double)y[n * ROWS + r]);
+            half[column * COLS + 300] = 0;
+            free(y);
+        }
+    free(half);
+    free(bytes);
+}
+
+static void test_not_finite_types(void **state)
+{
+    (void)state;
+    for_each(check_not_finite_types);
+}
+
+/* Nothing but zeros, and magnitudes below 1e-25, which count as zero. */
+static void check_nothing(const struct problem *p, tmac_context *context)
+{
+    static const float values[] = {0.0f, -0.0f, 1e-30f, -2e-26f, 1e-45f};
+    tmac_activations x = problem_activations(p, COLUMNS);
+    float *copy = malloc(COLUMNS * COLS * sizeof *copy), *y;
+
+    x.data = copy;
+    for (size_t v = 0; v < COUNT(values); v++) {
+        for (size_t i = 0; i < COLUMNS * COLS; i++)
+            copy[i] = i % 2 ? values[v] : -values[v];
+        y = multiply(p, context, &x);
+        for (size_t i = 0; i < ROWS * COLUMNS; i++)
+            CHECK(y[i] == 0.0f, "%s, %s: x = %g gives %g", matrix_name(&p->matrix.kind),
+                  p->info.layout, (double)values[v], (double)y[i]);
+        free(y);
+    }
+    free(copy);
+}
+
+static void test_zero_and_tiny(void **state)
+{
+    (void)state;
+    for_each(check_nothing);
+}
+
+/* Weights that are all zero because their scales are. */
+static void test_zero_scales(void **state)
+{
+    static const float zeros[ROWS * COLS / 16];
+
+    (void)state;
+    for (int layout = 0; layout < LAYOUTS; layout++)
+        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+            for (int zero = 0; zero < 4; zero++) {
+                struct problem p;
+                tmac_weights *weights;
+                fixture(&p, layout, width, 16, (tmac_zero)zero);
+                const tmac_activations x = problem_activations(&p, COLUMNS);
+                float y[ROWS * COLUMNS];
+                p.matrix.desc.scales = zeros;
+                if (zero == TMAC_ZERO_MINIMUM)
+                    p.matrix.desc.minimums = zeros;
+                CHECK_OK(tmac_weights_pack(p.context, &p.matrix.desc, &weights));
+                CHECK_OK(tmac_matmul(p.context, weights, &x, y, ROWS));
+                for (size_t i = 0; i < COUNT(y); i++)
+                    CHECK(y[i] == 0.0f, "layout %d, width %d: %g", layout, width, (double)y[i]);
+                tmac_weights_free(weights);
+                problem_free(&p);
+            }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_half_floats),    cmocka_unit_test(test_int8_as_floats),
+        cmocka_unit_test(test_int8_is_exact),  cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_not_finite_types), cmocka_unit_test(test_zero_and_tiny),
+        cmocka_unit_test(test_zero_scales),
+    };
+
+    seed = rng_environment_seed();
+    printf("TMAC_TEST_SEED=0x%llx\n", (unsigned long long)seed);
+    return cmocka_run_group_tests_name("activations", tests, NULL, NULL);
+}

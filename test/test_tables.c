@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tables as objects: shared by weights of the same layout, rebuilt, and refused where they do not
+ * fit. */
+#include "support/check.h"
+#include "support/problem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 40, COLS = 192, COLUMNS = 9 };
+
+static void fixture(struct problem *p, int width, enum tmac_layout layout, int64_t group)
+{
+    struct rng rng = rng_stream(1, (uint64_t)width, (uint64_t)layout);
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = (tmac_width)width, .group = group};
+    problem_new(p, &kind, layout, COLUMNS, &rng);
+}
+
+/* One set of tables for weights of every width: their results are those with their own tables. */
+static void test_shared_tables(void **state)
+{
+    (void)state;
+    for (int layout = 0; layout < LAYOUTS; layout++) {
+        struct problem p[5];
+        tmac_tables *tables;
+        for (int w = 0; w < 5; w++) {
+            fixture(&p[w], w + 1, (enum tmac_layout)layout, 64);
+            CHECK(p[w].info.table_layout == p[0].info.table_layout, "width %d", w + 1);
+        }
+        tables = problem_tables(&p[0], p[0].context, COLUMNS);
+        for (int w = 0; w < 5; w++) {
+            const tmac_activations x = problem_activations(&p[0], COLUMNS);
+            float with_shared[ROWS * COLUMNS], alone[ROWS * COLUMNS];
+            CHECK_OK(tmac_gemm(p[w].context, p[w].weights, tables, with_shared, ROWS));
+            CHECK_OK(tmac_matmul(p[w].context, p[w].weights, &x, alone, ROWS));
+            CHECK(memcmp(with_shared, alone, sizeof alone) == 0, "layout %d, width %d", layout,
+                  w + 1);
+        }
+        tmac_tables_free(tables);
+        for (int w = 0; w < 5; w++)
+            problem_free(&p[w]);
+    }
+}
+
+static void test_mismatched(void **state)
+{
+    struct problem lookup, direct, other_group;
+    tmac_tables *tables;
+    float y[ROWS * COLUMNS] = {0};
+
+    (void)state;
+    fixture(&lookup, 2, TMAC_LAYOUT_ROWS32, 64);
+    fixture(&direct, 2, TMAC_LAYOUT_DIRECT, 64);
+    fixture(&other_group, 2, TMAC_LAYOUT_ROWS32, 32);
+    tables = problem_tables(&lookup, lookup.context, COLUMNS);
+    CHECK_STATUS(tmac_gemm(direct.context, direct.weights, tables, y, ROWS),
+                 TMAC_ERROR_TABLE_LAYOUT, "lookup tables, direct weights");
+    CHECK_STATUS(tmac_gemm(direct.context, other_group.weights, tables, y, ROWS),
+                 TMAC_ERROR_TABLE_LAYOUT, "blocks of 64, groups of 32");
+    CHECK_STATUS(tmac_gemm_rows(direct.context, direct.weights, tables, 0, 1, y, ROWS),
+                 TMAC_ERROR_TABLE_LAYOUT, "gemm_rows");
+    for (size_t i = 0; i < COUNT(y); i++)
+        CHECK(y[i] == 0.0f, "wrote y");
+    tmac_tables_free(tables);
+    problem_free(&lookup);
+    problem_free(&direct);
+    problem_free(&other_group);
+}
+
+/* Same layout, another number of columns in W. */
+static void test_other_cols(void **state)
+{
+    const struct matrix_kind kind = {.rows = ROWS, .cols = 64, .width = TMAC_WIDTH_2, .group = 64};
+    struct rng rng = rng_stream(1, 2, 3);
+    struct problem wide, narrow;
+    tmac_tables *tables;
+    float y[ROWS * COLUMNS];
+
+    (void)state;
+    fixture(&wide, 2, TMAC_LAYOUT_ROWS32, 64);
+    problem_new(&narrow, &kind, TMAC_LAYOUT_ROWS32, 1, &rng);
+    tables = problem_tables(&wide, wide.context, COLUMNS);
+    CHECK_STATUS(tmac_gemm(wide.context, narrow.weights, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
+                 "tables of 192 columns, weights of 64");
+    tmac_tables_free(tables);
+    problem_free(&wide);
+    problem_free(&narrow);
+}
+
+static void test_not_built(void **state)
+{
+    struct problem p;
+    tmac_activations x;
+    tmac_tables *tables;
+    float y[ROWS * COLUMNS];
+
+    (void)state;
+    fixture(&p, 3, TMAC_LAYOUT_ROWS32, 32);
+    x = problem_activations(&p, COLUMNS);
+    CHECK_OK(tmac_tables_create(p.context, p.weights, COLUMNS, &tables));
+    CHECK_STATUS(tmac_gemm(p.context, p.weights, tables, y, ROWS), TMAC_ERROR_NOT_BUILT, "new");
+    CHECK_STATUS(tmac_gemv(p.context, p.weights, tables, y), TMAC_ERROR_NOT_BUILT, "new");
+    CHECK_STATUS(tmac_gemm_rows(p.context, p.weights, tables, 0, 1, y, ROWS), TMAC_ERROR_NOT_BUILT,
+                 "new");
+
+    /* After an error they hold nothing, whatever the error is. */
+    for (int error = 0; error < 4; error++) {
+        tmac_activations bad = x;
+        bad.cols = error == 0 ? COLS - 1 : COLS;
+        bad.columns = error == 1 ? COLUMNS + 1 : COLUMNS;
+        bad.data = error == 2 ? NULL : x.data;
+        CHECK_OK(tmac_tables_build(p.context, tables, &x));
+        CHECK_OK(tmac_gemm(p.context, p.weights, tables, y, ROWS));
+        CHECK(tmac_tables_build(error == 3 ? NULL : p.context, tables, &bad) != TMAC_OK,
+              "error %d", error);
+        CHECK_STATUS(tmac_gemm(p.context, p.weights, tables, y, ROWS), TMAC_ERROR_NOT_BUILT,
+                     "after error %d", error);
+    }
+    tmac_tables_free(tables);
+    tmac_tables_free(NULL);
+    problem_free(&p);
+}
+
+static void test_rebuilt(void **state)
+{
+    static const int64_t order[] = {COLUMNS, 1, 0, 5, 8, COLUMNS, 3};
+    struct problem p;
+    tmac_tables *tables;
+
+    (void)state;
+    fixture(&p, 4, TMAC_LAYOUT_ROWS32, 32);
+    CHECK_OK(tmac_tables_create(p.context, p.weights, COLUMNS, &tables));
+    for (size_t i = 0; i < COUNT(order); i++) {
+        const int64_t columns = order[i];
+        const tmac_activations x = problem_activations(&p, columns);
+        struct result r;
+        CHECK_OK(tmac_tables_build(p.context, tables, &x));
+        result_new(&r, &p, columns, ROWS);
+        CHECK_OK(tmac_gemm(p.context, p.weights, tables, columns ? r.y : NULL, ROWS));
+        result_check(&r, &p, 0, ROWS, "rebuilt");
+        result_new(&r, &p, columns == 1, ROWS);
+        CHECK_STATUS(tmac_gemv(p.context, p.weights, tables, r.y),
+                     columns == 1 ? TMAC_OK : TMAC_ERROR_COLUMNS, "gemv of %d columns",
+                     (int)columns);
+        result_check(&r, &p, 0, ROWS, "gemv");
+    }
+    const tmac_activations more = problem_activations(&p, COLUMNS + 1);
+    CHECK_STATUS(tmac_tables_build(p.context, tables, &more), TMAC_ERROR_COLUMNS, "one too many");
+    tmac_tables_free(tables);
+    problem_free(&p);
+}
+
+/* No columns are no work, and no error. */
+static void test_no_columns(void **state)
+{
+    struct problem p;
+    tmac_activations none;
+    size_t bytes = 1;
+
+    (void)state;
+    fixture(&p, 1, TMAC_LAYOUT_DIRECT, 32);
+    none = problem_activations(&p, 0);
+    none.data = NULL;
+    CHECK_OK(tmac_matmul(p.context, p.weights, &none, NULL, ROWS));
+    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, 0, &bytes));
+    CHECK(bytes == 0, "%zu bytes", bytes);
+    CHECK_OK(tmac_multiply_rows(p.weights, NULL, 0, 0, 0, ROWS, NULL, ROWS));
+    problem_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shared_tables), cmocka_unit_test(test_mismatched),
+        cmocka_unit_test(test_other_cols),    cmocka_unit_test(test_not_built),
+        cmocka_unit_test(test_rebuilt),       cmocka_unit_test(test_no_columns),
+    };
+    return cmocka_run_group_tests_name("tables", tests, NULL, NULL);
+}

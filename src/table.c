@@ -36,8 +36,11 @@ tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layou
 
 tmac_status tmac_table_bytes(const struct tmac_table_shape *shape, size_t *bytes)
 {
-    if (!tmac_size_mul(shape->column_bytes, (size_t)shape->columns, bytes) || *bytes > PTRDIFF_MAX)
+    size_t all;
+
+    if (!tmac_size_mul(shape->column_bytes, (size_t)shape->columns, &all) || all > PTRDIFF_MAX)
         return TMAC_ERROR_OVERFLOW;
+    *bytes = all;
     return TMAC_OK;
 }
 

@@ -276,6 +276,8 @@ tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, 
         return TMAC_ERROR_ROW_RANGE;
     if (stride < weights->shape.spec.cols)
         return TMAC_ERROR_SHAPE;
+    if (!tmac_is_aligned(out, _Alignof(float)))
+        return TMAC_ERROR_ALIGNMENT;
     if (!tmac_size_mul((size_t)stride, (size_t)(row_end - row_begin), &elements) ||
         elements > PTRDIFF_MAX / sizeof *out)
         return TMAC_ERROR_OVERFLOW;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
-#include "float16.h"
-
 #include <string.h>
 
 /* A unit of building work: one panel of columns, one chunk of activations. Small enough that gemv

@@ -13,7 +13,7 @@
 
 /* How far ahead of the loads to prefetch. Tiles lie one after another, so what lies ahead is the
  * next cells of this tile or the scales of the next; past the weights' end it is harmless. */
-enum { AHEAD_BYTES = 4096 };
+enum { AHEAD_BYTES = 3072 };
 
 INLINE void prefetch_ahead(const uint8_t *at, const size_t bytes)
 {

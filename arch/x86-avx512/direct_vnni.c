@@ -3,28 +3,53 @@
  * neighbouring products into the row's 32-bit lane. Exact at any block: 128 * 15 * 128 < 2^24. */
 #include "direct.h"
 
-/* Bits from one field weight to the next, where codes are masked in place: 1 bit takes the high
- * half-byte down first, as eight weights would take too long to bring together. */
+/* gemv masks codes where they stand in their byte, and sums each position on its own: a field, of
+ * weight 2^bit. To shift a vector of codes down first makes fewer fields, which pays as long as a
+ * block is too short for more of them: one step. */
+struct place {
+    int down;  /* shift of the codes before they are masked */
+    int bit;   /* where they stand then */
+    int field; /* 0..3: which sum */
+};
+
+/* Bits from one field to the next. */
 INLINE int field_stride(const enum tmac_w width)
 {
     return width == TMAC_W1 ? 1 : width == TMAC_W2 ? 2 : 4;
 }
 
-/* A code in place counts 2^bit times, and sum[field] gathers one bit position. At 4 bits odd and even
- * groups have their own: two chains of vpdpbusd at 5 cycles per link would not fill two ports. */
-INLINE void add_in_place(__m512i sum[4], const uint8_t *cell, const enum tmac_w width,
+INLINE int field_count(const enum tmac_w width, const enum block_size size)
+{
+    return size == SEVERAL_STEPS && width <= TMAC_W2 ? 4 : 2;
+}
+
+INLINE struct place place_of(const enum tmac_w width, const enum block_size size, const int group)
+{
+    const int stride = field_stride(width), fields = field_count(width, size);
+    const int bit = direct_bit(width, group);
+    struct place place;
+
+    place.bit = bit % (stride * fields);
+    place.down = bit - place.bit;
+    place.field = place.bit / stride;
+    /* Two chains of vpdpbusd at 5 cycles per link would not fill two ports: odd and even groups
+     * have their own. The shifts and blends of 3 bits are work enough beside theirs. */
+    if (fields == 2 && width != TMAC_W3)
+        place.field = 2 * place.field + group % 2;
+    return place;
+}
+
+INLINE void add_in_place(__m512i sum[4], const struct span span, const uint8_t *cell,
                          const int group, const int half, __m512i x)
 {
-    const bool down = width == TMAC_W1 && group >= 4;
-    const int bit = direct_bit(width, group) - (down ? 4 : 0), stride = field_stride(width);
-    const int field = width == TMAC_W4 ? bit / 2 + group % 2 : bit / stride;
-    const char mask = (char)(((1 << tmac_width_bits(width)) - 1) << bit);
-    __m512i codes = direct_source(cell, width, group, half);
+    const struct place place = place_of(span.width, span.size, group);
+    const char mask = (char)(((1 << tmac_width_bits(span.width)) - 1) << place.bit);
+    __m512i codes = direct_source(cell, span.width, group, half);
 
-    if (down)
-        codes = _mm512_srli_epi16(codes, 4);
+    if (place.down)
+        codes = _mm512_srli_epi16(codes, place.down);
     codes = _mm512_and_si512(codes, _mm512_set1_epi8(mask));
-    sum[field] = _mm512_dpbusd_epi32(sum[field], codes, x);
+    sum[place.field] = _mm512_dpbusd_epi32(sum[place.field], codes, x);
 }
 
 INLINE __m512i join_two(__m512i high, __m512i low, const int stride)
@@ -34,14 +59,14 @@ INLINE __m512i join_two(__m512i high, __m512i low, const int stride)
 
 /* The weights of the fields leave by shifts that are exact: what is shifted is always a multiple of
  * 2^stride. */
-INLINE __m512i join_fields(const __m512i sum[4], const enum tmac_w width)
+INLINE __m512i join_fields(const __m512i sum[4], const struct span span)
 {
-    const int stride = field_stride(width);
+    const int stride = field_stride(span.width);
 
-    if (width == TMAC_W4)
-        return join_two(_mm512_add_epi32(sum[2], sum[3]), _mm512_add_epi32(sum[0], sum[1]), 4);
-    if (stride == 4)
-        return join_two(sum[1], sum[0], 4);
+    if (span.width == TMAC_W3)
+        return join_two(sum[1], sum[0], stride);
+    if (field_count(span.width, span.size) == 2)
+        return join_two(_mm512_add_epi32(sum[2], sum[3]), _mm512_add_epi32(sum[0], sum[1]), stride);
     return join_two(join_two(join_two(sum[3], sum[2], stride), sum[1], stride), sum[0], stride);
 }
 
@@ -61,12 +86,12 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
 #pragma GCC unroll 8
         for (int g = span.group; g < span.group_end; g++) {
             const __m512i x4 = broadcast_4_bytes(x + 4 * g);
-            add_in_place(field[0], cell, span.width, g, 0, x4);
-            add_in_place(field[1], cell, span.width, g, 1, x4);
+            add_in_place(field[0], span, cell, g, 0, x4);
+            add_in_place(field[1], span, cell, g, 1, x4);
         }
     }
-    sum[0] = join_fields(field[0], span.width);
-    sum[1] = join_fields(field[1], span.width);
+    sum[0] = join_fields(field[0], span);
+    sum[1] = join_fields(field[1], span);
 }
 
 /* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for

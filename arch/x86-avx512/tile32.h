@@ -13,14 +13,15 @@
  * activations group .. group_end - 1: 0..7, or half of them when a half step is a block. */
 struct span {
     enum tmac_w width;
+    enum block_size size;
     int steps;
     int group, group_end;
     const uint8_t *codes;
     const uint8_t *tables;
 };
 
-/* The integer stage of one block. In gemv all of the span but its pointers is constant (of steps:
- * whether they are 1), in panels `columns` out of `panel`. */
+/* The integer stage of one block. In gemv all of the span but its pointers is constant, and with
+ * SEVERAL_STEPS its steps; in panels `columns` out of `panel` are. */
 typedef void gemv_block_fn(__m512i sum[2], const struct span span);
 struct panel_sum {
     _Alignas(64) int32_t sum[TMAC_MAX_PANEL][32];
@@ -56,7 +57,7 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __
     const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout));
     const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
     const __m512 offset = float_stage_offset(tile);
-    struct span span = {width, 1, 0, 8, tile->codes, tile->tables};
+    struct span span = {width, size, 1, 0, 8, tile->codes, tile->tables};
 
     for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
         if (size == SEVERAL_STEPS)
@@ -128,7 +129,7 @@ INLINE void panel(const struct tmac_tile *tile, panel_block_fn *integer,
     const bool halves = tile->block_k == 16;
     const int block_steps = halves ? 1 : tile->block_k / TMAC_STEP_K;
     const __m512 offset = float_stage_offset(tile);
-    struct span span = {tile->width, 0, 0, 0, tile->codes, tile->tables};
+    struct span span = {tile->width, SEVERAL_STEPS, 0, 0, 0, tile->codes, tile->tables};
     struct panel_y y;
 
     span.tables += (size_t)column * (layout == TMAC_LAYOUT_DIRECT ? 4 : 128);

@@ -199,23 +199,27 @@ static const double limits[2][2] = {{1e-4, 5e-5}, {5e-4, 5e-4}}; /* normal, heav
 
 static void check_relative(enum data data)
 {
-    /* Not CONSTANT: a zero far from the codes makes all rows alike, and their errors too. */
-    static const tmac_zero zeros[] = {TMAC_ZERO_SYMMETRIC, TMAC_ZERO_POINT, TMAC_ZERO_MINIMUM};
+    const int share = check_share(1);
     double worst[2] = {0, 0};
     uint64_t index = 0;
 
     for (int l = 0; l < LAYOUTS; l++)
         for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
-            for (int64_t group = 16; group <= 256; group *= 2, index++) {
+            for (int64_t group = 16; group <= 256; group *= 2) {
+                if (index++ % (uint64_t)share)
+                    continue;
                 const struct matrix_kind kind = {.rows = 32,
                                                  .cols = 2048,
                                                  .width = (tmac_width)width,
                                                  .group = group,
-                                                 .zero = zeros[index % 3]};
+                                                 .zero = (tmac_zero)(index % 4)};
                 const struct errors e = measure(&kind, contexts.best[l], data, 16, index);
                 const int direct = l == TMAC_LAYOUT_DIRECT;
+                /* Far from symmetric all rows are alike, and so are their errors: fewer samples. */
+                const double limit =
+                    limits[data][direct] * (kind.zero == TMAC_ZERO_SYMMETRIC ? 1 : 1.6);
                 worst[direct] = fmax(worst[direct], e.square / e.of);
-                CHECK(e.square / e.of <= limits[data][direct], "%s, %s, %s: %.3g",
+                CHECK(e.square / e.of <= limit, "%s, %s, %s: %.3g",
                       matrix_name(&kind), context_layout_names[l], data_names[data],
                       e.square / e.of);
             }

@@ -153,6 +153,7 @@ static void test_every_kind(void **state)
 static void test_every_layout(void **state)
 {
     static const int64_t all_cols[] = {16, 48, 64, 1056};
+    const int share = check_share(1);
     uint64_t index = 0;
 
     (void)state;
@@ -165,7 +166,8 @@ static void test_every_layout(void **state)
                                                      .width = (tmac_width)width,
                                                      .group = 16,
                                                      .zero = (tmac_zero)(c % 4)};
-                    check_kind(&kind, index++);
+                    if (index++ % (uint64_t)share == 0)
+                        check_kind(&kind, index - 1);
                 }
 }
 

@@ -36,9 +36,9 @@ __attribute__((noinline)) void check_spoil_stack(void)
         spoiled[i] = 0xff;
 }
 
-int check_share(int otherwise)
+int check_share(int n)
 {
     const char *text = getenv("TMAC_TEST_SHARE");
-    const long share = text && *text ? strtol(text, NULL, 0) : otherwise;
-    return share < 1 ? 1 : share > 100000 ? 100000 : (int)share;
+    const long share = text && *text ? strtol(text, NULL, 0) : 1;
+    return n * (int)(share < 1 ? 1 : share > 10000 ? 10000 : share);
 }

@@ -45,8 +45,9 @@ size_t check_floats(const float *a, const float *b, size_t count);
  * uses shows in its result. */
 void check_spoil_stack(void);
 
-/* TMAC_TEST_SHARE=n: only every n-th of the long lists of cases, for slow machines. */
-int check_share(int otherwise);
+/* Of the long lists of cases take every n-th. TMAC_TEST_SHARE=m makes that every (n m)-th: for
+ * emulators and sanitizers. */
+int check_share(int n);
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -11,13 +11,20 @@
 /* Kernels are templates: always-inline functions whose const parameters are known at each call. */
 #define INLINE static inline __attribute__((always_inline))
 
+/* Before a loop whose bounds are such constants. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /* How far ahead of the loads to prefetch. Tiles lie one after another, so what lies ahead is the
  * next cells of this tile or the scales of the next; past the weights' end it is harmless. */
 enum { AHEAD_BYTES = 3072 };
 
 INLINE void prefetch_ahead(const uint8_t *at, const size_t bytes)
 {
-#pragma GCC unroll 16
+    UNROLL
     for (size_t i = 0; i < bytes; i += 64)
         _mm_prefetch((const char *)at + AHEAD_BYTES + i, _MM_HINT_T0);
 }

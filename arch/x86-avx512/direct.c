@@ -13,7 +13,7 @@ INLINE int exact_steps(enum tmac_w width)
 
 INLINE void words_zero(__m512i word[2][TMAC_MAX_PANEL], const int columns)
 {
-#pragma GCC unroll 4
+    UNROLL
     for (int n = 0; n < columns; n++)
         word[0][n] = word[1][n] = _mm512_setzero_si512();
 }
@@ -29,7 +29,7 @@ INLINE void words_widen(__m512i sum[2][TMAC_MAX_PANEL], __m512i word[2][TMAC_MAX
 {
     const __m512i ones = _mm512_set1_epi16(1);
 
-#pragma GCC unroll 4
+    UNROLL
     for (int n = 0; n < columns; n++) {
         const __m512i rows0 = _mm512_madd_epi16(word[0][n], ones);
         const __m512i rows1 = _mm512_madd_epi16(word[1][n], ones);
@@ -52,10 +52,10 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
         words_zero(word, 1);
         for (int step = begin; step < end; step++) {
             const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
-            const uint8_t *x = span.tables + step * TMAC_STEP_K;
+            const uint8_t *x = span.tables + (size_t)step * TMAC_STEP_K;
 
             prefetch_ahead(cell, cell_bytes);
-#pragma GCC unroll 8
+            UNROLL
             for (int g = span.group; g < span.group_end; g++) {
                 const __m512i x4 = broadcast_4_bytes(x + 4 * g);
                 word[0][0] = words_add(word[0][0], direct_codes(cell, span.width, g, 0), x4);
@@ -71,15 +71,17 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
 INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, const uint8_t *cell,
                        const uint8_t *x, const int columns, const int panel)
 {
+    const size_t group_bytes = 4 * (size_t)panel;
     struct unpacked unpacked;
 
+    x += (size_t)span.group * group_bytes;
     direct_unpack(&unpacked, cell, span.width, span.group, span.group_end);
-    for (int g = span.group; g < span.group_end; g++) {
+    for (int g = span.group; g < span.group_end; g++, x += group_bytes) {
         const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
         const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
-#pragma GCC unroll 4
+        UNROLL
         for (int n = 0; n < columns; n++) {
-            const __m512i x4 = broadcast_4_bytes(x + (g * panel + n) * 4);
+            const __m512i x4 = broadcast_4_bytes(x + 4 * n);
             word[0][n] = words_add(word[0][n], codes0, x4);
             word[1][n] = words_add(word[1][n], codes1, x4);
         }
@@ -94,7 +96,7 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
     const int exact = exact_steps(span.width);
     __m512i sum[2][TMAC_MAX_PANEL];
 
-#pragma GCC unroll 4
+    UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
     for (int begin = 0; begin < span.steps; begin += exact) {
@@ -104,7 +106,7 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
         words_zero(word, columns);
         for (int step = begin; step < end; step++)
             panel_step(word, span, span.codes + (size_t)step * cell_bytes,
-                       span.tables + step * TMAC_STEP_K * panel, columns, panel);
+                       span.tables + (size_t)step * TMAC_STEP_K * (size_t)panel, columns, panel);
         words_widen(sum, word, columns, false);
     }
     panel_sum_store(to, sum, columns);

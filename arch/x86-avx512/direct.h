@@ -76,7 +76,7 @@ struct unpacked {
 INLINE void direct_unpack_groups(struct unpacked *to, const uint8_t *cell, const enum tmac_w width,
                                  const int begin, const int end)
 {
-#pragma GCC unroll 4
+    UNROLL
     for (int g = begin; g < end; g++) {
         _mm512_store_si512(to->codes[g][0], direct_codes(cell, width, g, 0));
         _mm512_store_si512(to->codes[g][1], direct_codes(cell, width, g, 1));

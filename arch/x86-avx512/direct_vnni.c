@@ -75,15 +75,15 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     __m512i field[2][4];
 
-#pragma GCC unroll 4
+    UNROLL
     for (int f = 0; f < 4; f++)
         field[0][f] = field[1][f] = _mm512_setzero_si512();
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
-        const uint8_t *x = span.tables + step * TMAC_STEP_K;
+        const uint8_t *x = span.tables + (size_t)step * TMAC_STEP_K;
 
         prefetch_ahead(cell, cell_bytes);
-#pragma GCC unroll 8
+        UNROLL
         for (int g = span.group; g < span.group_end; g++) {
             const __m512i x4 = broadcast_4_bytes(x + 4 * g);
             add_in_place(field[0], span, cell, g, 0, x4);
@@ -100,23 +100,24 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
                        const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
+    const size_t group_bytes = 4 * (size_t)panel;
     struct unpacked unpacked;
     __m512i sum[2][TMAC_MAX_PANEL];
 
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
     for (int step = 0; step < span.steps; step++) {
-        const uint8_t *x = span.tables + step * TMAC_STEP_K * panel;
+        const uint8_t *x = span.tables + (size_t)(8 * step + span.group) * group_bytes;
 
         direct_unpack(&unpacked, span.codes + (size_t)step * cell_bytes, span.width, span.group,
                       span.group_end);
-        for (int g = span.group; g < span.group_end; g++) {
+        for (int g = span.group; g < span.group_end; g++, x += group_bytes) {
             const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
             const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
-#pragma GCC unroll 8
+            UNROLL
             for (int n = 0; n < columns; n++) {
-                const __m512i x4 = broadcast_4_bytes(x + (g * panel + n) * 4);
+                const __m512i x4 = broadcast_4_bytes(x + 4 * n);
                 sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], codes0, x4);
                 sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], codes1, x4);
             }

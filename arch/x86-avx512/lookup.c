@@ -47,7 +47,7 @@ INLINE void words_begin(struct words *words, const int columns, int passes, int 
     const __m512i odd = _mm512_set1_epi16((short)start);
     const __m512i total = _mm512_set1_epi16((short)(start * 257));
 
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         words->total[n] = total;
         words->odd[n] = odd;
@@ -56,7 +56,7 @@ INLINE void words_begin(struct words *words, const int columns, int passes, int 
 
 INLINE void words_double(struct words *words, const int columns)
 {
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         words->total[n] = _mm512_add_epi16(words->total[n], words->total[n]);
         words->odd[n] = _mm512_add_epi16(words->odd[n], words->odd[n]);
@@ -67,7 +67,7 @@ INLINE void words_look_up(struct words *words, const int columns, __m512i nibble
                           const uint8_t *table)
 {
     nibble = _mm512_and_si512(nibble, _mm512_set1_epi8(15));
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         const __m128i entries = _mm_loadu_si128((const __m128i *)(table + 128 * n));
         const __m512i v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), nibble);
@@ -100,7 +100,7 @@ INLINE void words_pass(struct words *words, const int columns, const struct span
 
         if (columns == 1) {
             prefetch_ahead(codes, (size_t)lookups * 64);
-#pragma GCC unroll 8
+            UNROLL
             for (int j = 0; j < lookups; j++)
                 words_codes(words, columns, span, codes + 64 * j, tables + j % 4 * 16);
         } else {
@@ -131,7 +131,7 @@ INLINE void words_to_floats(__m512 integer[4], __m512i total, __m512i odd)
     integer[1] = _mm512_castsi512_ps(_mm512_unpackhi_epi16(first, magic));
     integer[2] = _mm512_castsi512_ps(_mm512_unpacklo_epi16(second, magic));
     integer[3] = _mm512_castsi512_ps(_mm512_unpackhi_epi16(second, magic));
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++)
         integer[i] = _mm512_sub_ps(integer[i], zero);
 }
@@ -167,7 +167,7 @@ INLINE void column_to_floats(__m512 integer[4], __m512i total, __m512i odd, __m5
     if (!split)
         return;
     words_to_floats(upper, upper_total, upper_odd);
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++)
         integer[i] = _mm512_fmadd_ps(upper[i], _mm512_set1_ps(2.0f), integer[i]);
 }
@@ -182,7 +182,7 @@ INLINE void gemv_block(const struct tmac_tile *tile, __m512 y[4], __m512 offset,
     block_words(&words, &upper, 1, span);
     column_to_floats(integer, words.total[0], words.odd[0], upper.total[0], upper.odd[0],
                      span.width == TMAC_W4);
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++)
         y[i] = float_stage_rows(&stage, 16 * i, integer[i], y[i]);
 }
@@ -193,21 +193,22 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tm
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, width);
     const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
     const __m512 offset = float_stage_offset(tile);
-    struct span span = {width, 1, true, true, tile->codes, tile->tables};
+    const uint8_t *codes = tile->codes, *tables = tile->tables;
 
     for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
-        if (size == SEVERAL_STEPS)
-            span.steps = block_steps < left ? block_steps : left;
+        const int steps = block_steps < left ? block_steps : left;
+        const struct span low = {width, 1, true, false, codes, tables};
+        const struct span high = {width, 1, false, true, codes, tables};
+        const struct span whole = {width, size == ONE_STEP ? 1 : steps, true, true, codes, tables};
+
         if (size == HALF_STEP) {
-            span.low = true;
-            span.high = false;
-            gemv_block(tile, y, offset, span, block++);
-            span.low = false;
-            span.high = true;
+            gemv_block(tile, y, offset, low, block++);
+            gemv_block(tile, y, offset, high, block++);
+        } else {
+            gemv_block(tile, y, offset, whole, block++);
         }
-        gemv_block(tile, y, offset, span, block++);
-        span.codes += (size_t)span.steps * cell_bytes;
-        span.tables += (size_t)span.steps * 128;
+        codes += (size_t)steps * cell_bytes;
+        tables += (size_t)steps * 128;
     }
 }
 
@@ -215,11 +216,11 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
 {
     __m512 y[4];
 
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++)
         y[i] = tile->accumulate ? _mm512_loadu_ps(tile->y + 16 * i) : _mm512_setzero_ps();
     gemv_blocks(tile, y, width, size);
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++)
         _mm512_storeu_ps(tile->y + 16 * i, y[i]);
 }
@@ -231,7 +232,7 @@ struct stored_words {
 
 INLINE void words_store(struct stored_words *to, const struct words *words, const int columns)
 {
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         _mm512_store_si512(&to->total[n], words->total[n]);
         _mm512_store_si512(&to->odd[n], words->odd[n]);
@@ -254,7 +255,7 @@ INLINE void panel_block(const struct tmac_tile *tile, struct panel_y *y, __m512 
 
         column_to_floats(integer, lower.total[n], lower.odd[n], upper.total[n], upper.odd[n],
                          span.width == TMAC_W4);
-#pragma GCC unroll 4
+        UNROLL
         for (int i = 0; i < 4; i++) {
             float *at = y->y[n] + 16 * i;
             _mm512_store_ps(at, float_stage_rows(&stage, 16 * i, integer[i], _mm512_load_ps(at)));

@@ -21,7 +21,7 @@ INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const
     const __m512i index0 = quad_index(load_bytes(plane), shift);
     const __m512i index1 = quad_index(load_bytes(plane + 64), shift);
 
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         const __m512i table = load_bytes(tables + n * 128 + 16 * shift);
         sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], weight, _mm512_permutexvar_epi8(index0, table));
@@ -31,7 +31,7 @@ INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const
 
 INLINE void quad_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
 {
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
 }
@@ -51,7 +51,7 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
         const uint8_t *tables = span.tables + (size_t)step * 128;
 
         prefetch_ahead(cell, cell_bytes);
-#pragma GCC unroll 4
+        UNROLL
         for (int p = 0; p < tmac_width_bits(span.width); p++) {
             const __m512i weight = _mm512_set1_epi8(span.width == TMAC_WT ? 1 : (char)(1 << p));
             if (span.group == 0)

@@ -31,7 +31,7 @@ typedef void panel_block_fn(struct panel_sum *sum, const struct span span, const
 
 INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int columns)
 {
-#pragma GCC unroll 8
+    UNROLL
     for (int n = 0; n < columns; n++) {
         _mm512_store_si512(to->sum[n], sum[0][n]);
         _mm512_store_si512(to->sum[n] + 16, sum[1][n]);
@@ -57,21 +57,22 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __
     const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout));
     const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
     const __m512 offset = float_stage_offset(tile);
-    struct span span = {width, size, 1, 0, 8, tile->codes, tile->tables};
+    const uint8_t *codes = tile->codes, *tables = tile->tables;
 
     for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
-        if (size == SEVERAL_STEPS)
-            span.steps = block_steps < left ? block_steps : left;
+        const int steps = block_steps < left ? block_steps : left;
+        const struct span low = {width, size, 1, 0, 4, codes, tables};
+        const struct span high = {width, size, 1, 4, 8, codes, tables};
+        const struct span whole = {width, size, size == ONE_STEP ? 1 : steps, 0, 8, codes, tables};
+
         if (size == HALF_STEP) {
-            span.group = 0;
-            span.group_end = 4;
-            gemv_block(tile, integer, y, offset, span, block++);
-            span.group = 4;
-            span.group_end = 8;
+            gemv_block(tile, integer, y, offset, low, block++);
+            gemv_block(tile, integer, y, offset, high, block++);
+        } else {
+            gemv_block(tile, integer, y, offset, whole, block++);
         }
-        gemv_block(tile, integer, y, offset, span, block++);
-        span.codes += (size_t)span.steps * cell_bytes;
-        span.tables += (size_t)span.steps * step_bytes;
+        codes += (size_t)steps * cell_bytes;
+        tables += (size_t)steps * step_bytes;
     }
 }
 
@@ -111,7 +112,7 @@ INLINE void panel_block(const struct tmac_tile *tile, panel_block_fn *integer, s
     for (int n = 0; n < columns; n++) {
         const struct float_stage stage =
             float_stage_begin(tile, offset, block, column + n, panel, 32);
-#pragma GCC unroll 2
+        UNROLL
         for (int r = 0; r < 32; r += 16) {
             const __m512 integers = _mm512_cvtepi32_ps(_mm512_load_si512(sum.sum[n] + r));
             float *at = y->y[n] + r;

@@ -53,13 +53,15 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
         for (int step = begin; step < end; step++) {
             const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
             const uint8_t *x = span.tables + (size_t)step * TMAC_STEP_K;
+            const struct sources sources0 = direct_sources(cell, span.width, 0);
+            const struct sources sources1 = direct_sources(cell, span.width, 1);
 
             prefetch_ahead(cell, cell_bytes);
             UNROLL
             for (int g = span.group; g < span.group_end; g++) {
                 const __m512i x4 = broadcast_4_bytes(x + 4 * g);
-                word[0][0] = words_add(word[0][0], direct_codes(cell, span.width, g, 0), x4);
-                word[1][0] = words_add(word[1][0], direct_codes(cell, span.width, g, 1), x4);
+                word[0][0] = words_add(word[0][0], direct_codes(sources0, span.width, g), x4);
+                word[1][0] = words_add(word[1][0], direct_codes(sources1, span.width, g), x4);
             }
         }
         words_widen(sum, word, 1, begin == 0);

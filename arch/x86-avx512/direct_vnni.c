@@ -2,6 +2,7 @@
  * Layout DIRECT with VNNI: vpdpbusd multiplies unsigned codes by int8 activations and adds four
  * neighbouring products into the row's 32-bit lane. Exact at any block: 128 * 15 * 128 < 2^24. */
 #include "direct.h"
+#include "vnni.h"
 
 /* gemv masks codes where they stand in their byte, and sums each position on its own: a field, of
  * weight 2^bit. To shift a vector of codes down first makes fewer fields, which pays as long as a
@@ -32,24 +33,24 @@ INLINE struct place place_of(const enum tmac_w width, const enum block_size size
     place.bit = bit % (stride * fields);
     place.down = bit - place.bit;
     place.field = place.bit / stride;
-    /* Two chains of vpdpbusd at 5 cycles per link would not fill two ports: odd and even groups
-     * have their own. The shifts and blends of 3 bits are work enough beside theirs. */
-    if (fields == 2 && width != TMAC_W3)
+    /* Odd and even groups apart: two chains of vpdpbusd per half, 5 cycles per link, would not fill
+     * two ports. The shifts of the other widths are work enough beside theirs. */
+    if (width == TMAC_W4)
         place.field = 2 * place.field + group % 2;
     return place;
 }
 
-INLINE void add_in_place(__m512i sum[4], const struct span span, const uint8_t *cell,
-                         const int group, const int half, __m512i x)
+INLINE void add_in_place(__m512i sum[4], const struct span span, const struct sources sources,
+                         const int group, __m512i x)
 {
     const struct place place = place_of(span.width, span.size, group);
     const char mask = (char)(((1 << tmac_width_bits(span.width)) - 1) << place.bit);
-    __m512i codes = direct_source(cell, span.width, group, half);
+    __m512i codes = sources.v[group % 4];
 
     if (place.down)
         codes = _mm512_srli_epi16(codes, place.down);
     codes = _mm512_and_si512(codes, _mm512_set1_epi8(mask));
-    sum[place.field] = _mm512_dpbusd_epi32(sum[place.field], codes, x);
+    sum[place.field] = dot(sum[place.field], codes, x);
 }
 
 INLINE __m512i join_two(__m512i high, __m512i low, const int stride)
@@ -63,10 +64,10 @@ INLINE __m512i join_fields(const __m512i sum[4], const struct span span)
 {
     const int stride = field_stride(span.width);
 
-    if (span.width == TMAC_W3)
-        return join_two(sum[1], sum[0], stride);
-    if (field_count(span.width, span.size) == 2)
+    if (span.width == TMAC_W4)
         return join_two(_mm512_add_epi32(sum[2], sum[3]), _mm512_add_epi32(sum[0], sum[1]), stride);
+    if (field_count(span.width, span.size) == 2)
+        return join_two(sum[1], sum[0], stride);
     return join_two(join_two(join_two(sum[3], sum[2], stride), sum[1], stride), sum[0], stride);
 }
 
@@ -81,13 +82,15 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
         const uint8_t *x = span.tables + (size_t)step * TMAC_STEP_K;
+        const struct sources sources0 = direct_sources(cell, span.width, 0);
+        const struct sources sources1 = direct_sources(cell, span.width, 1);
 
         prefetch_ahead(cell, cell_bytes);
         UNROLL
         for (int g = span.group; g < span.group_end; g++) {
             const __m512i x4 = broadcast_4_bytes(x + 4 * g);
-            add_in_place(field[0], span, cell, g, 0, x4);
-            add_in_place(field[1], span, cell, g, 1, x4);
+            add_in_place(field[0], span, sources0, g, x4);
+            add_in_place(field[1], span, sources1, g, x4);
         }
     }
     sum[0] = join_fields(field[0], span);
@@ -118,8 +121,8 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
             UNROLL
             for (int n = 0; n < columns; n++) {
                 const __m512i x4 = broadcast_4_bytes(x + 4 * n);
-                sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], codes0, x4);
-                sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], codes1, x4);
+                sum[0][n] = dot(sum[0][n], codes0, x4);
+                sum[1][n] = dot(sum[1][n], codes1, x4);
             }
         }
     }

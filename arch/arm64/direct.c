@@ -10,30 +10,33 @@
  * in 4 steps, the longest block. So only 4 bits need more than one span. */
 #include "direct_codes.h"
 
+NEON_INLINE int8x16_t direct_activations(const int8_t *x)
+{
+    return vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)x));
+}
+
 NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t group_stride,
                              const enum tmac_w width, const int columns, const int quads,
                              const enum neon_part part, int16x8_t *sum)
 {
-    const int end = direct_end_group(part);
+    const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
+    const int fields = direct_end_field(part, vectors) - begin;
 
     NEON_UNROLL
-    for (int g = direct_first_group(part); g < end; g++) {
-        const int8_t *x = tables + (size_t)g * group_stride;
-        int8x16_t x8[2];
+    for (int i = 0; i < vectors * fields * quads; i++) {
+        const int q = i % quads, field = begin + i / quads % fields, z = i / (quads * fields);
+        const int8_t *x = tables + (size_t)(field * vectors + z) * group_stride;
+        const int8x16_t code = direct_operand(cell + 16 * q, width, z, field);
 
+        if (q == 0 && (columns > 1 || width == TMAC_W3))
+            NEON_FENCE();
         NEON_UNROLL
-        for (int n = 0; n < columns; n++)
-            x8[n] = vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)(x + 4 * n)));
-        NEON_UNROLL
-        for (int q = 0; q < quads; q++) {
-            const int8x16_t code = direct_operand(cell + 16 * q, width, g);
+        for (int n = 0; n < columns; n++) {
+            const int8x16_t x8 = direct_activations(x + 4 * n);
+            int16x8_t *to = sum + 2 * (n * quads + q);
 
-            NEON_UNROLL
-            for (int n = 0; n < columns; n++) {
-                int16x8_t *to = sum + 2 * (n * quads + q);
-                to[0] = vmlal_s8(to[0], vget_low_s8(code), vget_low_s8(x8[n]));
-                to[1] = vmlal_high_s8(to[1], code, x8[n]);
-            }
+            to[0] = vmlal_s8(to[0], vget_low_s8(code), vget_low_s8(x8));
+            to[1] = vmlal_high_s8(to[1], code, x8);
         }
     }
 }

@@ -22,15 +22,21 @@ struct direct_block {
 /* Bytes from one z to the next: both halves of 16 rows. */
 enum { DIRECT_Z_BYTES = 128, DIRECT_W3_HIGH = 2 * DIRECT_Z_BYTES };
 
-/* The first group of the block's part in a step, and where they end. */
-NEON_INLINE int direct_first_group(const enum neon_part part)
+/* How many z a width has: group = field * vectors + z. With 3 bits these are of the low two. */
+NEON_INLINE int direct_vectors(const enum tmac_w width)
 {
-    return part == NEON_HIGH ? 4 : 0;
+    return width == TMAC_W1 ? 1 : width == TMAC_W4 ? 4 : 2;
 }
 
-NEON_INLINE int direct_end_group(const enum neon_part part)
+/* The first field of the block's part in a step, and where they end. */
+NEON_INLINE int direct_first_field(const enum neon_part part, const int vectors)
 {
-    return part == NEON_LOW ? 4 : 8;
+    return part == NEON_HIGH ? 4 / vectors : 0;
+}
+
+NEON_INLINE int direct_end_field(const enum neon_part part, const int vectors)
+{
+    return (part == NEON_LOW ? 4 : 8) / vectors;
 }
 
 /* A 2- or 4-bit field as a number: the lowest needs no shift, the highest no mask. */
@@ -47,19 +53,38 @@ NEON_INLINE uint8x16_t direct_minus(uint8x16_t byte, const int field)
     return vtstq_u8(byte, vdupq_n_u8((uint8_t)(1 << field)));
 }
 
-/* The codes of a group as signed numbers; W1 negative, for its users to turn at the end. */
-NEON_INLINE int8x16_t direct_operand(const uint8_t *cell, const enum tmac_w width, const int group)
+/* Codes of 3 bits, two to a byte: fields 0 and 2 of one z, or 1 and 3.
+ *
+ *     low      f3 f3 f2 f2 f1 f1 f0 f0     the low bits, field by field
+ *     high     bit 2f + z: the high bit of field f
+ *     result   .. H2 f2 f2 .. H0 f0 f0     or .. H3 f3 f3 .. H1 f1 f1
+ *
+ * A shift brings a pair's low bits to 0x33 or its high bits to 0x44, then one select merges them.
+ * The points are what the other vector had there. */
+NEON_INLINE uint8x16_t direct_pair(uint8x16_t low, uint8x16_t high, const int z, const bool odd)
 {
-    const int bits = width == TMAC_W4 ? 4 : 2;
-    const int z = group % bits, field = group / bits;
-    uint8x16_t low;
+    if (!odd)
+        high = high << vdupq_n_u8((uint8_t)(2 - z));
+    else if (z)
+        high = vshrq_n_u8(high, 1);
+    return vbslq_u8(vdupq_n_u8(0x33), odd ? vshrq_n_u8(low, 2) : low, high);
+}
 
-    if (width == TMAC_W1)
-        return vreinterpretq_s8_u8(direct_minus(vld1q_u8(cell), group));
-    low = direct_field(vld1q_u8(cell + DIRECT_Z_BYTES * z), bits, field);
-    if (width == TMAC_W3) /* bit 2 of 0 or -1 is the high bit where it belongs */
-        low = vbslq_u8(vdupq_n_u8(4), direct_minus(vld1q_u8(cell + DIRECT_W3_HIGH), group), low);
-    return vreinterpretq_s8_u8(low);
+/* The codes of a group as signed numbers; W1 negative, for its users to turn at the end. */
+NEON_INLINE int8x16_t direct_operand(const uint8_t *cell, const enum tmac_w width, const int z,
+                                     const int field)
+{
+    uint8x16_t code = vld1q_u8(cell + DIRECT_Z_BYTES * z);
+
+    if (width == TMAC_W1) {
+        code = direct_minus(code, field);
+    } else if (width == TMAC_W3) {
+        code = direct_pair(code, vld1q_u8(cell + DIRECT_W3_HIGH), z, field % 2);
+        code = vandq_u8(field < 2 ? code : vshrq_n_u8(code, 4), vdupq_n_u8(7));
+    } else {
+        code = direct_field(code, width == TMAC_W4 ? 4 : 2, field);
+    }
+    return vreinterpretq_s8_u8(code);
 }
 
 #endif

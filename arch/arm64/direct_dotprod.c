@@ -26,79 +26,91 @@ NEON_INLINE int32x4_t direct_dot(int32x4_t sum, int8x16_t codes, const int8_t *x
     }
 }
 
-/* One column's sums: what is in place is 2^0, 2^2 or 2^4 times too great, 1-bit fields are -1. */
-enum direct_class { PLACE_0, PLACE_2, PLACE_4, MINUS, DIRECT_CLASSES };
-
-/* Codes of 2 bits. Fields 0 to 2 are positive as signed bytes where they are; 3 must move. */
-NEON_INLINE void direct_two_bits(const uint8_t *cell, const int8_t *x, const enum neon_part part,
-                                 int32x4_t (*sum)[4])
+NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
+                             const int columns, const int quads, const enum neon_part part,
+                             int32x4_t *sum)
 {
-    const int begin = direct_first_group(part) / 2, end = direct_end_group(part) / 2;
+    const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
+    const int fields = direct_end_field(part, vectors) - begin;
 
     NEON_UNROLL
-    for (int z = 0; z < 2; z++)
+    for (int i = 0; i < vectors * fields * quads; i++) {
+        const int q = i % quads, field = begin + i / quads % fields, z = i / (quads * fields);
+        const int8x16_t code = direct_operand(cell + 16 * q, width, z, field);
+
+        NEON_FENCE();
         NEON_UNROLL
-        for (int field = begin; field < end; field++)
-            NEON_UNROLL
-            for (int q = 0; q < 4; q++) {
-                const uint8x16_t byte = vld1q_u8(cell + DIRECT_Z_BYTES * z + 16 * q);
-                const uint8x16_t mask = vdupq_n_u8((uint8_t)(3 << 2 * field));
-                const uint8x16_t code = field == 3 ? vshrq_n_u8(byte, 6) : vandq_u8(byte, mask);
-                int32x4_t *to = &sum[field == 3 ? PLACE_0 : PLACE_0 + field][q];
-                *to = direct_dot(*to, vreinterpretq_s8_u8(code), x, 1, 2 * field + z, 0);
-            }
+        for (int n = 0; n < columns; n++) {
+            int32x4_t *to = sum + n * quads + q;
+            *to = direct_dot(*to, code, x, columns, field * vectors + z, n);
+        }
+    }
 }
 
-/* Codes of 1 and 4 bits, as of any width with several columns: one instruction each. */
-NEON_INLINE void direct_whole(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
-                              const int columns, const int quads, const enum neon_part part,
-                              int32x4_t *sum)
+/* One column's sums: the codes in them are 2^0, 2^2 or 2^4 times too great. */
+enum direct_place { PLACE_0, PLACE_2, PLACE_4, DIRECT_PLACES };
+
+/* Fields stay where they are as long as that is a positive signed byte. */
+NEON_INLINE enum direct_place direct_place(const enum tmac_w width, const int field)
 {
-    const int end = direct_end_group(part);
+    if (width == TMAC_W2 && field < 3)
+        return (enum direct_place)(PLACE_0 + field);
+    return width == TMAC_W3 && field >= 2 ? PLACE_4 : PLACE_0;
+}
+
+NEON_INLINE int8x16_t direct_in_place(const uint8_t *cell, const enum tmac_w width, const int z,
+                                      const int field)
+{
+    const enum direct_place place = direct_place(width, field);
+    uint8x16_t code = vld1q_u8(cell + DIRECT_Z_BYTES * z);
+
+    if (place == PLACE_0)
+        return direct_operand(cell, width, z, field);
+    if (width == TMAC_W3)
+        code = direct_pair(code, vld1q_u8(cell + DIRECT_W3_HIGH), z, field % 2);
+    code = vandq_u8(code, vdupq_n_u8((uint8_t)((width == TMAC_W3 ? 7 : 3) << 2 * place)));
+    return vreinterpretq_s8_u8(code);
+}
+
+NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
+                                      const enum neon_part part, int32x4_t (*sum)[4])
+{
+    const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
+    const int fields = direct_end_field(part, vectors) - begin;
 
     NEON_UNROLL
-    for (int g = direct_first_group(part); g < end; g++)
-        NEON_UNROLL
-        for (int q = 0; q < quads; q++) {
-            const int8x16_t code = direct_operand(cell + 16 * q, width, g);
+    for (int i = 0; i < vectors * fields * 4; i++) {
+        const int q = i % 4, field = begin + i / 4 % fields, z = i / (4 * fields);
+        const int8x16_t code = direct_in_place(cell + 16 * q, width, z, field);
+        int32x4_t *to = &sum[direct_place(width, field)][q];
 
-            NEON_UNROLL
-            for (int n = 0; n < columns; n++)
-                sum[n * quads + q] = direct_dot(sum[n * quads + q], code, x, columns, g, n);
-        }
+        if (q == 0)
+            NEON_FENCE();
+        *to = direct_dot(*to, code, x, 1, field * vectors + z, 0);
+    }
 }
 
 NEON_INLINE void direct_one_column(const struct direct_block *block, const enum tmac_w width,
                                    const enum neon_part part, int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
-    const bool two_bits = width == TMAC_W2 || width == TMAC_W3;
-    int32x4_t sum[DIRECT_CLASSES][4];
+    int32x4_t sum[DIRECT_PLACES][4];
 
     NEON_UNROLL
-    for (int i = 0; i < 4 * DIRECT_CLASSES; i++)
+    for (int i = 0; i < 4 * DIRECT_PLACES; i++)
         sum[i / 4][i % 4] = vdupq_n_s32(0);
-    for (int s = 0; s < block->steps; s++) {
-        const uint8_t *cell = block->codes + (size_t)s * cell_bytes;
-        const int8_t *x = block->tables + 32 * s;
-
-        if (two_bits)
-            direct_two_bits(cell, x, part, sum);
-        if (width == TMAC_W4)
-            direct_whole(cell, x, width, 1, 4, part, sum[PLACE_0]);
-        if (width == TMAC_W1 || width == TMAC_W3)
-            direct_whole(cell + (two_bits ? DIRECT_W3_HIGH : 0), x, TMAC_W1, 1, 4, part,
-                         sum[MINUS]);
-    }
+    for (int s = 0; s < block->steps; s++)
+        direct_step_in_place(block->codes + (size_t)s * cell_bytes, block->tables + 32 * s, width,
+                             part, sum);
     NEON_UNROLL
-    for (int q = 0; q < 4; q++) {
+    for (int q = 0; q < 4; q++) { /* the shifts are exact: what they drop is 0 */
         total[q] = sum[PLACE_0][q];
-        if (two_bits) /* exact: what is shifted out is 0 */
-            total[q] = vsraq_n_s32(vsraq_n_s32(total[q], sum[PLACE_2][q], 2), sum[PLACE_4][q], 4);
+        if (width == TMAC_W2)
+            total[q] = vsraq_n_s32(total[q], sum[PLACE_2][q], 2);
+        if (width == TMAC_W2 || width == TMAC_W3)
+            total[q] = vsraq_n_s32(total[q], sum[PLACE_4][q], 4);
         if (width == TMAC_W1)
-            total[q] = vnegq_s32(sum[MINUS][q]);
-        if (width == TMAC_W3)
-            total[q] = vmlsq_n_s32(total[q], sum[MINUS][q], 4);
+            total[q] = vnegq_s32(total[q]);
     }
 }
 
@@ -116,8 +128,8 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
     for (int i = 0; i < columns * quads; i++)
         total[i] = vdupq_n_s32(0);
     for (int s = 0; s < block->steps; s++)
-        direct_whole(block->codes + (size_t)s * cell_bytes, block->tables + 32 * columns * s, width,
-                     columns, quads, part, total);
+        direct_step(block->codes + (size_t)s * cell_bytes, block->tables + 32 * columns * s, width,
+                    columns, quads, part, total);
     if (width != TMAC_W1)
         return;
     NEON_UNROLL

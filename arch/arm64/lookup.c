@@ -38,6 +38,8 @@ NEON_INLINE void lookup_pair(uint16x8_t *sum, const uint8_t *table_a, const uint
         const uint8x16_t va = vqtbl1q_u8(entries_a, a[i]), vb = vqtbl1q_u8(entries_b, b[i]);
         sum[2 * i] = vaddq_u16(sum[2 * i], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
         sum[2 * i + 1] = vaddq_u16(sum[2 * i + 1], vaddl_high_u8(va, vb));
+        NEON_OPAQUE(sum[2 * i]);
+        NEON_OPAQUE(sum[2 * i + 1]);
     }
 }
 
@@ -64,6 +66,8 @@ NEON_INLINE void lookup_step(uint16x8_t *sum, const uint8_t *codes, const uint8_
         const uint8_t *table_b = tables + 16 * jb + 64 * high_b;
         uint8x16_t a[2], b[2];
 
+        if (panel > 1)
+            NEON_FENCE();
         lookup_nibbles(codes + 32 * ja, high_a, a);
         lookup_nibbles(codes + 32 * jb, high_b, b);
         NEON_UNROLL

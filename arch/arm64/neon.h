@@ -10,7 +10,19 @@
 /* Kernels are inline functions with constant arguments; each loop over an array of vectors is
  * unrolled, so that the array lives in registers. */
 #define NEON_INLINE static inline __attribute__((always_inline))
-#define NEON_UNROLL _Pragma("GCC unroll 16")
+#ifdef __clang__
+/* Where an unrolled loop ends an outer one, clang gives its mark to that too, and then warns. */
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define NEON_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define NEON_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* Between the rounds of an unrolled loop. GCC would else move loads and unpacking of all rounds to
+ * the front, run out of registers and spill; out-of-order cores gain nothing by that. */
+#define NEON_FENCE() __asm__ volatile("")
+/* Keeps the compiler from regrouping the additions that lead to `vector`, which takes registers. */
+#define NEON_OPAQUE(vector) __asm__("" : "+w"(vector))
 
 enum { NEON_TILE_ROWS = 32, NEON_QUADS = 8 /* vectors of 4 rows in a tile */ };
 

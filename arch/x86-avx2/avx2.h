@@ -11,7 +11,7 @@
 /* Kernels are functions of constants that must meet their callers' constants: width, columns and
  * the like decide at compile time how many registers there are. */
 /* Bytes. */
-enum { AVX2_AHEAD = 4096 };
+enum { AVX2_AHEAD = 2048, AVX2_LINES = 128 };
 
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
 
@@ -45,25 +45,46 @@ AVX2_TEMPLATE __m256i avx2_load(const uint8_t *from)
     return _mm256_loadu_si256((const __m256i *)from);
 }
 
-/* The codes of a gemv are read once: fetch a few KB ahead, past what the hardware prefetcher (which
- * stops at every page) has seen. A prefetch never faults. */
-AVX2_TEMPLATE void avx2_prefetch_cell(const uint8_t *cell, const size_t bytes)
+AVX2_TEMPLATE void avx2_store(uint8_t *to, __m256i bytes)
 {
-    AVX2_UNROLL
-    for (size_t line = 0; line < bytes; line += 64)
-        _mm_prefetch((const char *)cell + AVX2_AHEAD + line, _MM_HINT_T0);
+    _mm256_storeu_si256((__m256i *)to, bytes);
 }
 
-/* The float stage of struct tmac_tile: what a block and a column bring to every row. */
+/* The same pointer, which the compiler cannot tell. */
+AVX2_TEMPLATE const uint8_t *avx2_opaque(const uint8_t *pointer)
+{
+    __asm__("" : "+r"(pointer));
+    return pointer;
+}
+
+/* The value, computed here and now. Without this, gcc turns a chain of integer additions into a tree,
+ * and keeps so many terms waiting for it that they spill. */
+AVX2_TEMPLATE __m256i avx2_here(__m256i value)
+{
+    __asm__("" : "+x"(value));
+    return value;
+}
+
+/* The codes of a gemv are read once: fetch some KB ahead, past what the hardware prefetcher (which
+ * stops at every page) has seen. Lines come in pairs. A prefetch never faults. */
+AVX2_TEMPLATE void avx2_prefetch(const uint8_t *codes, const size_t bytes)
+{
+    AVX2_UNROLL
+    for (size_t line = 0; line < bytes; line += AVX2_LINES)
+        _mm_prefetch((const char *)codes + AVX2_AHEAD + line, _MM_HINT_T0);
+}
+
+/* What a block and a column bring to the float stage of struct tmac_tile. */
 struct avx2_block {
     __m256 act_scale, act_sum, offset;
     const float *scale;   /* [tile_rows] */
     const float *minimum; /* the same, or NULL */
 };
 
-AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int block, int column)
+AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int block, int column,
+                                           const int columns)
 {
-    const size_t meta = (size_t)block * (size_t)tile->columns + (size_t)column;
+    const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
     const size_t group = (size_t)(block >> tile->block_shift) * 32; /* tiles have 32 rows */
     struct avx2_block result;
 
@@ -76,11 +97,10 @@ AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int blo
 }
 
 /* Adds the integers of rows row .. row+7. */
-AVX2_TEMPLATE __m256 avx2_block_add(const struct avx2_block *block, int row, __m256i integer,
+AVX2_TEMPLATE __m256 avx2_block_add(const struct avx2_block *block, int row, __m256 integer,
                                     __m256 acc)
 {
-    const __m256 t =
-        _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), block->act_scale, block->offset);
+    const __m256 t = _mm256_fmadd_ps(integer, block->act_scale, block->offset);
 
     acc = _mm256_fmadd_ps(_mm256_loadu_ps(block->scale + row), t, acc);
     if (block->minimum)

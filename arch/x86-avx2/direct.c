@@ -59,35 +59,46 @@ struct pass {
     int eighth; /* the first of the vectors */
 };
 
-/* Adds the groups [begin, end) of a step in 16 bits. */
-AVX2_TEMPLATE void add_groups(const struct pass *at, const int begin, const int end,
-                              const int vectors, const int columns, const int width,
-                              __m256i *sum)
+/* Adds group g of a step in 16 bits. */
+AVX2_TEMPLATE void add_group(const struct pass *at, const int g, const int vectors,
+                             const int columns, const int width, __m256i *sum)
 {
-    AVX2_UNROLL
-    for (int g = begin; g < end; g++) {
-        const uint8_t *group = at->activations + g * at->all_columns * 4;
-        __m256i codes[4];
+    const uint8_t *group = at->activations + g * at->all_columns * 4;
+    __m256i codes[4];
 
+    AVX2_UNROLL
+    for (int v = 0; v < vectors; v++)
+        codes[v] = code(at->cell, g, at->eighth + v, width);
+    AVX2_UNROLL
+    for (int n = 0; n < columns; n++) {
+        int32_t four;
+        memcpy(&four, group + 4 * n, sizeof four);
         AVX2_UNROLL
-        for (int v = 0; v < vectors; v++)
-            codes[v] = code(at->cell, g, at->eighth + v, width);
-        AVX2_UNROLL
-        for (int n = 0; n < columns; n++) {
-            int32_t four;
-            memcpy(&four, group + 4 * n, sizeof four);
-            AVX2_UNROLL
-            for (int v = 0; v < vectors; v++) {
-                const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
-                sum[n * vectors + v] = _mm256_add_epi16(sum[n * vectors + v], product);
-            }
+        for (int v = 0; v < vectors; v++) {
+            const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
+            sum[n * vectors + v] = avx2_here(_mm256_add_epi16(sum[n * vectors + v], product));
         }
+    }
+}
+
+/* Adds the groups [begin, end) of a step, those that share bytes of a cell one after the other. */
+AVX2_TEMPLATE void add_groups(const struct pass *at, const int begin, const int end,
+                              const int vectors, const int columns, const int width, __m256i *sum)
+{
+    const int sharing = width == TMAC_W4 ? 4 : width == TMAC_W1 ? 1 : 2;
+
+    AVX2_UNROLL
+    for (int z = 0; z < sharing; z++) {
+        AVX2_UNROLL
+        for (int g = z; g < GROUPS; g += sharing)
+            if (g >= begin && g < end)
+                add_group(at, g, vectors, columns, width, sum);
     }
 }
 
 /* Steps whose sums fit 16 bits: one vpmaddubsw gives up to 2 * 127 * greatest code, a step eight of
  * them. 4 bits: 8 * 3810 = 30480, one step; 3 bits: 8 * 1778 = 14224, two; 2 bits: 8 * 762 = 6096,
- * the four of a block. (-128 as an activation does not occur.) */
+ * the four of a block. (-128, which only given int8 activations have: 8 * 2 * 128 * 15 = 30720.) */
 AVX2_TEMPLATE int steps_in_16_bits(const int width)
 {
     return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
@@ -105,7 +116,7 @@ AVX2_TEMPLATE void sum_steps(struct pass *at, const int begin, const int end, in
         sum[i] = _mm256_setzero_si256();
     for (int s = 0; s < steps; s++) {
         if (columns == 1)
-            avx2_prefetch_cell(at->cell, cell_bytes(width));
+            avx2_prefetch(at->cell, cell_bytes(width));
         add_groups(at, begin, end, vectors, columns, width, sum);
         if (end == GROUPS) {
             at->cell += cell_bytes(width);
@@ -139,12 +150,13 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column
 {
     AVX2_UNROLL
     for (int n = 0; n < columns; n++) {
-        const struct avx2_block meta = avx2_block(tile, block, column + n);
+        const struct avx2_block meta = avx2_block(tile, block, column + n, tile->columns);
 
         AVX2_UNROLL
         for (int v = 0; v < vectors; v++)
-            acc[n * vectors + v] = avx2_block_add(&meta, 8 * (eighth + v), integer[n * vectors + v],
-                                                  acc[n * vectors + v]);
+            acc[n * vectors + v] =
+                avx2_block_add(&meta, 8 * (eighth + v),
+                               _mm256_cvtepi32_ps(integer[n * vectors + v]), acc[n * vectors + v]);
     }
 }
 
@@ -161,9 +173,9 @@ AVX2_TEMPLATE void multiply_pass(const struct tmac_tile *tile, int column, int e
 
     AVX2_UNROLL
     for (int i = 0; i < vectors * columns; i++)
-        acc[i] = tile->accumulate ? _mm256_loadu_ps(y + (size_t)(i / vectors) * tile->y_stride +
-                                                    i % vectors * 8)
-                                  : _mm256_setzero_ps();
+        acc[i] = tile->accumulate
+                     ? _mm256_loadu_ps(y + (size_t)(i / vectors) * tile->y_stride + i % vectors * 8)
+                     : _mm256_setzero_ps();
     if (block_k == 16) {
         for (int s = 0; s < tile->steps; s++) {
             sum_steps(&at, 0, GROUPS / 2, 1, vectors, columns, width, integer);

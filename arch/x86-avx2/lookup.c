@@ -26,87 +26,140 @@ AVX2_TEMPLATE size_t plane_bytes(const bool split)
     return split ? 8 * ROWS : 4 * ROWS;
 }
 
-/* Indices into table g, from the plane's bytes of a cell. */
-AVX2_TEMPLATE __m256i cell_index(const uint8_t *plane, const int g)
+AVX2_TEMPLATE size_t step_bytes(const int width, const bool split)
 {
-    const __m256i bytes = avx2_load(plane + g % 4 * ROWS);
-
-    return _mm256_and_si256(g >= 4 ? _mm256_srli_epi16(bytes, 4) : bytes, _mm256_set1_epi8(15));
+    return (size_t)planes_of(width) * plane_bytes(split);
 }
 
-AVX2_TEMPLATE struct sum8 look_up(const uint8_t *plane, const uint8_t *tables, const int g,
-                                  const bool split)
+/* Indices from 32 bytes of a cell, for its low and high half-bytes. The bytes are read twice, as
+ * operands of the AND and of the XOR: a load of its own would be one more micro-operation, and these
+ * kernels are bound by the four that a core can start in a cycle. `again` is `at`, but the compiler
+ * must not know, for it would join the loads. */
+AVX2_TEMPLATE __m256i low_index(const uint8_t *at)
 {
-    const __m128i table = _mm_loadu_si128((const __m128i *)(tables + 16 * g));
-    const __m256i index = split ? avx2_load(plane + g * ROWS) : cell_index(plane, g);
-    const __m256i entry = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index);
-
-    return (struct sum8){entry, entry};
+    return _mm256_and_si256(_mm256_set1_epi8(15), avx2_load(at));
 }
 
-AVX2_TEMPLATE struct sum8 look_up4(const uint8_t *plane, const uint8_t *tables, const int g,
-                                   const int next, const int other, const bool split)
+AVX2_TEMPLATE __m256i high_index(__m256i low, const uint8_t *again)
 {
-    const struct sum8 a = look_up(plane, tables, g, split);
-    const struct sum8 b = look_up(plane, tables, g + other, split);
-    const struct sum8 c = look_up(plane, tables, g + next, split);
-    const struct sum8 d = look_up(plane, tables, g + next + other, split);
-
-    return sum8_join(sum8_join(a, b), sum8_join(c, d));
+    return _mm256_srli_epi16(_mm256_xor_si256(low, avx2_load(again)), 4);
 }
 
-AVX2_TEMPLATE struct sum8 plane_sum(const uint8_t *plane, const uint8_t *tables,
-                                    const enum part part, const bool split)
+AVX2_TEMPLATE __m256i load_table(const uint8_t *tables, const int g)
 {
-    if (part != WHOLE_STEP)
-        return look_up4(plane, tables, part == LOW_HALF ? 0 : 4, 2, 1, split);
-    /* Both halves of a byte together, so that it is loaded once. */
-    return sum8_join(look_up4(plane, tables, 0, 1, 4, split),
-                     look_up4(plane, tables, 2, 1, 4, split));
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + 16 * g)));
+}
+
+AVX2_TEMPLATE struct sum8 look_up(__m256i table0, __m256i index0, __m256i table1, __m256i index1)
+{
+    const __m256i a = _mm256_shuffle_epi8(table0, index0);
+    const __m256i b = _mm256_shuffle_epi8(table1, index1);
+
+    return (struct sum8){avx2_here(_mm256_add_epi8(a, b)), _mm256_avg_epu8(a, b)};
+}
+
+/* Tables j and 4 + j, which share the bytes of a cell, or of a half step 2j and 2j + 1. Every plane
+ * uses a table while it is in a register. */
+AVX2_TEMPLATE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
+                            const int j, const enum part part, const int planes, const bool split,
+                            struct sum8 *sum)
+{
+    const int g0 = part == WHOLE_STEP ? j : 2 * j + (part == HIGH_HALF ? 4 : 0);
+    const int g1 = part == WHOLE_STEP ? j + 4 : g0 + 1;
+    const __m256i table0 = load_table(tables, g0), table1 = load_table(tables, g1);
+
+    AVX2_UNROLL
+    for (int p = 0; p < planes; p++) {
+        const size_t plane = (size_t)p * plane_bytes(split);
+        const size_t at0 = plane + (size_t)(split ? g0 : g0 % 4) * ROWS;
+        const size_t at1 = plane + (size_t)(split ? g1 : g1 % 4) * ROWS;
+        __m256i index0, index1;
+
+        if (split) {
+            index0 = avx2_load(step + at0);
+            index1 = avx2_load(step + at1);
+        } else {
+            index0 = low_index(step + at0);
+            index1 = part == WHOLE_STEP ? high_index(index0, again + at1) : low_index(step + at1);
+            if (part == HIGH_HALF) {
+                index0 = high_index(index0, again + at0);
+                index1 = high_index(index1, again + at1);
+            }
+        }
+        sum[p] = look_up(table0, index0, table1, index1);
+    }
+}
+
+AVX2_TEMPLATE void join_planes(struct sum8 *sum, const struct sum8 *other, const int planes)
+{
+    AVX2_UNROLL
+    for (int p = 0; p < planes; p++)
+        sum[p] = sum8_join(sum[p], other[p]);
+}
+
+AVX2_TEMPLATE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
+                            const int j, const enum part part, const int planes, const bool split,
+                            struct sum8 *sum)
+{
+    struct sum8 other[3];
+
+    look_up2(step, again, tables, j, part, planes, split, sum);
+    look_up2(step, again, tables, j + 1, part, planes, split, other);
+    join_planes(sum, other, planes);
+}
+
+/* (sum2 * 2 + sum1) * 2 + sum0 from above, the means from below. */
+AVX2_TEMPLATE struct sum8 join_weighted(const struct sum8 *sum, const int width)
+{
+    struct sum8 all;
+
+    if (width == TMAC_W1)
+        return sum[0];
+    if (width == TMAC_WT)
+        return sum8_join(sum[0], sum[1]);
+    all = sum8_above(sum8_lowest(sum[0]), sum[1]);
+    if (width == TMAC_W3) {
+        const struct sum8 upper = sum8_above(sum[1], sum[2]);
+        all.sum = sum8_above(sum[0], upper).sum;
+        all.mean = _mm256_avg_epu8(all.mean, sum[2].mean);
+    }
+    return all;
 }
 
 /* A step of a digit: all planes, but for 4 bits. */
-AVX2_TEMPLATE struct sum8 digit_sum(const uint8_t *cell, const uint8_t *tables, const int width,
+AVX2_TEMPLATE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const int width,
                                     const enum part part, const bool split)
 {
-    const size_t next = plane_bytes(split);
-    struct sum8 sum = plane_sum(cell, tables, part, split);
+    const int planes = width == TMAC_W4 ? 2 : planes_of(width);
+    const uint8_t *again = avx2_opaque(step);
+    struct sum8 sum[3], other[3];
 
-    if (width == TMAC_W1)
-        return sum;
-    if (width == TMAC_WT)
-        return sum8_join(sum, plane_sum(cell + next, tables, part, split));
-    sum = sum8_lowest(sum);
-    if (width != TMAC_W3)
-        return sum8_above(sum, plane_sum(cell + next, tables, part, split));
-
-    /* (sum1 + 2 sum2) * 2 + sum0, but means from below. */
-    const struct sum8 middle = plane_sum(cell + next, tables, part, split);
-    const struct sum8 top = plane_sum(cell + 2 * next, tables, part, split);
-    const struct sum8 upper = sum8_above(middle, top);
-    struct sum8 all = sum8_above(sum, upper);
-    all.mean = _mm256_avg_epu8(_mm256_avg_epu8(sum.mean, middle.mean), top.mean);
-    return all;
+    look_up4(step, again, tables, 0, part, planes, split, sum);
+    if (part == WHOLE_STEP) {
+        look_up4(step, again, tables, 2, part, planes, split, other);
+        join_planes(sum, other, planes);
+    }
+    return join_weighted(sum, width);
 }
 
 /* `fold` steps in one reduction. */
 AVX2_TEMPLATE struct sum16 digit_total(const struct stream *from, const int width, const int digit,
                                        const enum part part, const int fold, const bool split)
 {
-    const size_t cell = (size_t)planes_of(width) * plane_bytes(split);
     const uint8_t *codes = from->codes + (size_t)digit * 2 * plane_bytes(split);
     const int planes_log2 = width == TMAC_W1 ? 0 : width == TMAC_WT ? 1 : width == TMAC_W3 ? 3 : 2;
     const int entries_log2 = part == WHOLE_STEP ? 3 : 2;
     struct sum8 sum[4];
 
     AVX2_UNROLL
-    for (int s = 0; s < fold; s++)
-        sum[s] = digit_sum(codes + (size_t)s * cell, from->tables + (size_t)s * from->table_stride,
-                           width, part, split);
+    for (int s = 0; s < fold; s++) {
+        sum[s] = digit_sum(codes + (size_t)s * step_bytes(width, split),
+                           from->tables + (size_t)s * from->table_stride, width, part, split);
+        if (s % 2)
+            sum[s - 1] = sum8_join(sum[s - 1], sum[s]);
+    }
     if (fold == 4)
-        sum[0] = sum8_join(sum8_join(sum[0], sum[1]), sum8_join(sum[2], sum[3]));
-    if (fold == 2)
-        sum[0] = sum8_join(sum[0], sum[1]);
+        sum[0] = sum8_join(sum[0], sum[2]);
     return sum8_total(sum[0], entries_log2 + planes_log2 + fold / 2);
 }
 
@@ -128,147 +181,155 @@ AVX2_TEMPLATE int step_bias(const int width, const enum part part)
     return 128 * weight * (part == WHOLE_STEP ? 8 : 4);
 }
 
-/* Up to four steps that fit 16 bits. Totals may wrap on the way: with the bias gone they are at
- * most 127 * 8 * 7 * 4 = 28448 at 3 bits, and 127 * 8 * 15 * 2 = 30480 for two steps of 4 bits. */
-AVX2_TEMPLATE struct sum16 steps_total(const struct stream *from, int steps, const int width,
-                                       const enum part part, const int fold, const bool split)
+AVX2_TEMPLATE void advance(struct stream *at, const int steps, const size_t bytes)
 {
-    const size_t cell = (size_t)planes_of(width) * plane_bytes(split);
-    const __m256i bias = _mm256_set1_epi16((short)(-step_bias(width, part) * steps));
-    struct stream at = *from;
-    struct sum16 sum = {bias, bias};
-
-    for (; steps >= fold; steps -= fold) {
-        sum = sum16_add(sum, total(&at, width, part, fold, split));
-        at.codes += (size_t)fold * cell;
-        at.tables += (size_t)fold * at.table_stride;
-    }
-    for (; fold > 1 && steps > 0; steps--) {
-        sum = sum16_add(sum, total(&at, width, part, 1, split));
-        at.codes += cell;
-        at.tables += at.table_stride;
-    }
-    return sum;
+    at->codes += (size_t)steps * bytes;
+    at->tables += (size_t)steps * at->table_stride;
 }
 
-/* The integer stage of a block. `block_steps` bounds `steps`. */
-AVX2_TEMPLATE void block_integer(const struct stream *from, int steps, const int block_steps,
+/* Steps that fit 16 bits without a sign: 255 * 8 * 7 * 4 = 57120 at 3 bits, and for two steps of 4
+ * bits 255 * 8 * 15 * 2 = 61200. */
+AVX2_TEMPLATE void steps_total(struct stream *at, int steps, const int width, const enum part part,
+                               const int fold, const bool split, __m256 rows[4])
+{
+    const __m256 bias = _mm256_set1_ps(0x1p23f + (float)(step_bias(width, part) * steps));
+    const int now = steps < fold ? 1 : fold;
+    struct sum16 sum =
+        now < fold ? total(at, width, part, 1, split) : total(at, width, part, fold, split);
+
+    advance(at, now, step_bytes(width, split));
+    for (steps -= now; steps >= fold; steps -= fold) {
+        sum = sum16_add(sum, total(at, width, part, fold, split));
+        advance(at, fold, step_bytes(width, split));
+    }
+    for (; fold > 1 && steps > 0; steps--) {
+        sum = sum16_add(sum, total(at, width, part, 1, split));
+        advance(at, 1, step_bytes(width, split));
+    }
+    sum16_to_f32(sum, bias, rows);
+}
+
+/* The integer stage of a block of up to `block_steps` steps. The integers come as floats. */
+AVX2_TEMPLATE void block_integer(struct stream *at, int steps, const int block_steps,
                                  const int width, const enum part part, const bool split,
-                                 __m256i rows[4])
+                                 __m256 rows[4])
 {
     const int most = width == TMAC_W3 || width == TMAC_W4 ? 1 : width == TMAC_W2 ? 2 : 4;
     const int fold = block_steps < most ? block_steps : most;
-    const int first = width == TMAC_W4 && steps > 2 ? 2 : steps;
 
-    sum16_widen(steps_total(from, block_steps == 1 ? 1 : first, width, part, fold, split), rows);
-    if (width == TMAC_W4 && block_steps > 2 && steps > 2) {
-        const size_t cell = (size_t)planes_of(width) * plane_bytes(split);
-        const struct stream rest = {from->codes + 2 * cell, from->tables + 2 * from->table_stride,
-                                    from->table_stride};
-        __m256i more[4];
+    if (block_steps == 1) {
+        steps_total(at, 1, width, part, 1, split, rows);
+    } else if (width == TMAC_W4 && block_steps > 2 && steps > 2) {
+        __m256 more[4];
 
-        sum16_widen(steps_total(&rest, steps - 2, width, part, fold, split), more);
+        steps_total(at, 2, width, part, fold, split, rows);
+        steps_total(at, steps - 2, width, part, fold, split, more);
         for (int i = 0; i < 4; i++)
-            rows[i] = _mm256_add_epi32(rows[i], more[i]);
+            rows[i] = _mm256_add_ps(rows[i], more[i]);
+    } else {
+        steps_total(at, steps, width, part, fold, split, rows);
     }
 }
 
-AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column,
-                             const __m256i rows[4], __m256 acc[4])
+AVX2_TEMPLATE void add_block(const struct avx2_block *block, const __m256 rows[4], __m256 acc[4])
 {
-    const struct avx2_block meta = avx2_block(tile, block, column);
-
     AVX2_UNROLL
     for (int i = 0; i < 4; i++)
-        acc[i] = avx2_block_add(&meta, 8 * i, rows[i], acc[i]);
+        acc[i] = avx2_block_add(block, 8 * i, rows[i], acc[i]);
 }
 
 /* One column. `block_steps` is 0 for blocks of half a step. */
-AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width,
-                               const int block_steps)
+AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const int block_steps)
 {
-    const size_t cell = (size_t)planes_of(width) * plane_bytes(false);
-    const int advance = block_steps ? block_steps : 1;
+    const size_t cell = step_bytes(width, false);
+    const int most = block_steps ? block_steps : 1;
     struct stream at = {tile->codes, tile->tables, TABLE_STEP};
-    __m256 acc[4];
-    __m256i rows[4];
+    int number = 0;
+    __m256 acc[4], rows[4];
 
     AVX2_UNROLL
     for (int i = 0; i < 4; i++)
         acc[i] = tile->accumulate ? _mm256_loadu_ps(tile->y + 8 * i) : _mm256_setzero_ps();
-    for (int s = 0, block = 0; s < tile->steps; s += advance) {
-        const int left = tile->steps - s, steps = advance < left ? advance : left;
+    for (int left = tile->steps; left > 0; left -= most) {
+        const int steps = most < left ? most : left;
+        struct avx2_block block = avx2_block(tile, number++, 0, 1);
 
-        for (int i = 0; i < steps; i++)
-            avx2_prefetch_cell(at.codes + (size_t)i * cell, cell);
-        block_integer(&at, steps, advance, width, block_steps ? WHOLE_STEP : LOW_HALF, false, rows);
-        add_block(tile, block++, 0, rows, acc);
+        avx2_prefetch(at.codes, cell * (size_t)most);
         if (!block_steps) {
-            block_integer(&at, 1, 1, width, HIGH_HALF, false, rows);
-            add_block(tile, block++, 0, rows, acc);
+            struct stream same = at;
+            block_integer(&same, 1, 1, width, LOW_HALF, false, rows);
+            add_block(&block, rows, acc);
+            block = avx2_block(tile, number++, 0, 1);
         }
-        at.codes += (size_t)advance * cell;
-        at.tables += advance * TABLE_STEP;
+        block_integer(&at, steps, most, width, block_steps ? WHOLE_STEP : HIGH_HALF, false, rows);
+        add_block(&block, rows, acc);
     }
     AVX2_UNROLL
     for (int i = 0; i < 4; i++)
         _mm256_storeu_ps(tile->y + 8 * i, acc[i]);
 }
 
-/* Bytes of four half-byte indices for every plane of `steps` cells. */
+/* Half-bytes to bytes for every plane of `steps` cells. */
 AVX2_TEMPLATE void split_cells(const uint8_t *codes, int steps, const int width, uint8_t *split)
 {
-    for (int i = 0; i < steps * planes_of(width); i++) {
+    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * ROWS, split += 8 * ROWS) {
         AVX2_UNROLL
-        for (int g = 0; g < 8; g++)
-            _mm256_store_si256((__m256i *)(split + (i * 8 + g) * ROWS),
-                               cell_index(codes + i * 4 * ROWS, g));
+        for (int j = 0; j < 4; j++) {
+            const __m256i low = low_index(codes + j * ROWS);
+            avx2_store(split + j * ROWS, low);
+            avx2_store(split + (4 + j) * ROWS, high_index(low, codes + j * ROWS));
+        }
     }
 }
 
-AVX2_TEMPLATE void add_column(const struct tmac_tile *tile, const struct stream *from, int steps,
-                              const int block_steps, int block, int column, const int width,
-                              const enum part part)
+AVX2_TEMPLATE void add_column(struct stream at, struct avx2_block *block, int steps,
+                              const int block_steps, const int width, const enum part part,
+                              float *y)
 {
-    float *y = tile->y + (size_t)column * tile->y_stride;
-    __m256 acc[4];
-    __m256i rows[4];
+    __m256 acc[4], rows[4];
 
-    block_integer(from, steps, block_steps, width, part, true, rows);
+    block_integer(&at, steps, block_steps, width, part, true, rows);
     AVX2_UNROLL
     for (int i = 0; i < 4; i++)
         acc[i] = _mm256_loadu_ps(y + 8 * i);
-    add_block(tile, block, column, rows, acc);
+    add_block(block, rows, acc);
     AVX2_UNROLL
     for (int i = 0; i < 4; i++)
         _mm256_storeu_ps(y + 8 * i, acc[i]);
 }
 
+/* All columns of one step or block, whose indices are in `split`. */
+AVX2_TEMPLATE void add_columns(const struct tmac_tile *tile, struct stream at, int block, int steps,
+                               const int block_steps, const int width, const enum part part)
+{
+    float *y = tile->y;
+
+    for (int n = 0; n < tile->columns; n++, y += tile->y_stride, at.tables += TABLE_STEP) {
+        struct avx2_block now = avx2_block(tile, block, n, tile->columns);
+        add_column(at, &now, steps, block_steps, width, part, y);
+    }
+}
+
 /* Several columns: block by block, so that the split indices of a block (at most 4 KB) and the
  * columns' results (at most 1 KB) stay in L1. */
-AVX2_TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width,
-                               const int block_steps)
+AVX2_TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, const int block_steps)
 {
-    const size_t cell = (size_t)planes_of(width) * plane_bytes(false);
-    const int advance = block_steps ? block_steps : 1;
-    const size_t stride = (size_t)tile->columns * TABLE_STEP;
+    const int most = block_steps ? block_steps : 1;
     _Alignas(32) uint8_t split[4 * 4 * 8 * ROWS];
+    struct stream at = {split, tile->tables, (size_t)tile->columns * TABLE_STEP};
+    const uint8_t *codes = tile->codes;
 
     for (int n = 0; n < tile->columns && !tile->accumulate; n++)
         memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
-    for (int s = 0, block = 0; s < tile->steps; s += advance) {
-        const int left = tile->steps - s, steps = advance < left ? advance : left;
+    for (int left = tile->steps, block = 0; left > 0; left -= most, block++) {
+        const int steps = most < left ? most : left;
 
-        split_cells(tile->codes + (size_t)s * cell, steps, width, split);
-        for (int n = 0; n < tile->columns; n++) {
-            const struct stream at = {
-                split, tile->tables + (size_t)s * stride + (size_t)n * TABLE_STEP, stride};
-            add_column(tile, &at, steps, advance, block, n, width,
-                       block_steps ? WHOLE_STEP : LOW_HALF);
-            if (!block_steps)
-                add_column(tile, &at, 1, 1, block + 1, n, width, HIGH_HALF);
-        }
-        block += block_steps ? 1 : 2;
+        split_cells(codes, steps, width, split);
+        if (!block_steps)
+            add_columns(tile, at, block++, 1, 1, width, LOW_HALF);
+        add_columns(tile, at, block, steps, most, width, block_steps ? WHOLE_STEP : HIGH_HALF);
+        codes += (size_t)most * step_bytes(width, false);
+        at.tables += (size_t)most * at.table_stride;
     }
 }
 

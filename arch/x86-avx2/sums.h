@@ -38,7 +38,7 @@ struct sum16 {
 
 AVX2_TEMPLATE struct sum8 sum8_join(struct sum8 a, struct sum8 b)
 {
-    return (struct sum8){_mm256_add_epi8(a.sum, b.sum), _mm256_avg_epu8(a.mean, b.mean)};
+    return (struct sum8){avx2_here(_mm256_add_epi8(a.sum, b.sum)), _mm256_avg_epu8(a.mean, b.mean)};
 }
 
 /* Puts a plane of twice the weight above: see the picture at the top. */
@@ -78,13 +78,20 @@ AVX2_TEMPLATE struct sum16 sum16_times4(struct sum16 a)
     return (struct sum16){_mm256_slli_epi16(a.low, 2), _mm256_slli_epi16(a.high, 2)};
 }
 
-/* The integers of rows 8i .. 8i+7. */
-AVX2_TEMPLATE void sum16_widen(struct sum16 s, __m256i rows[4])
+/* Rows 8i .. 8i+7 as floats, less a bias. Under the upper half 0x4b00 an unsigned 16-bit number n is
+ * the float 2^23 + n: one subtraction converts and takes the bias away, all exactly. */
+AVX2_TEMPLATE void sum16_to_f32(struct sum16 s, __m256 bias, __m256 rows[4])
 {
-    rows[0] = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s.low));
-    rows[1] = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s.high));
-    rows[2] = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s.low, 1));
-    rows[3] = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s.high, 1));
+    const __m256i exponent = _mm256_set1_epi16(0x4b00);
+    const __m256i low = _mm256_permute4x64_epi64(s.low, 0xd8);   /* 0-3 16-19 | 4-7 20-23 */
+    const __m256i high = _mm256_permute4x64_epi64(s.high, 0xd8); /* 8-11 24-27 | 12-15 28-31 */
+    const __m256i bits[4] = {
+        _mm256_unpacklo_epi16(low, exponent), _mm256_unpacklo_epi16(high, exponent),
+        _mm256_unpackhi_epi16(low, exponent), _mm256_unpackhi_epi16(high, exponent)};
+
+    AVX2_UNROLL
+    for (int i = 0; i < 4; i++)
+        rows[i] = _mm256_sub_ps(_mm256_castsi256_ps(bits[i]), bias);
 }
 
 #endif

@@ -113,10 +113,10 @@ AVX2_TEMPLATE __m256i entries4(__m256 sum, __m256 difference, __m256 high, __m25
  * is symmetric. `from` is 0 or 8: which entries of each lane. */
 AVX2_TEMPLATE void store_tables(__m256i entries, const int from, __m256i flip, uint8_t *to)
 {
-    const __m256i mirror = _mm256_add_epi8(
-        _mm256_set1_epi8((char)from),
-        _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 7, 6, 5, 4, 3, 2, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 7,
-                         6, 5, 4, 3, 2, 1, 0));
+    const __m256i mirror =
+        _mm256_add_epi8(_mm256_set1_epi8((char)from),
+                        _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 7, 6, 5, 4, 3, 2, 1, 0, 0, 1, 2, 3,
+                                         4, 5, 6, 7, 7, 6, 5, 4, 3, 2, 1, 0));
     const __m256i sign = _mm256_setr_epi64x(0x0101010101010101, -1, 0x0101010101010101, -1);
     const __m256i table = _mm256_sign_epi8(_mm256_shuffle_epi8(entries, mirror), sign);
 
@@ -224,8 +224,8 @@ AVX2_TEMPLATE __m128i quantize16(const float *x, __m256 factor, __m256 used)
     const __m256i i0 = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(x0, factor)), byte);
     const __m256i i1 = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(x1, factor)), byte);
     const __m256i words = _mm256_packus_epi32(i0, i1); /* 0 1 2 3 8 9 10 11 | 4 .. 7 12 .. 15 */
-    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words),
-                                           _mm256_extracti128_si256(words, 1));
+    const __m128i bytes =
+        _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 
     return _mm_shuffle_epi32(bytes, 0xd8);
 }
@@ -233,10 +233,9 @@ AVX2_TEMPLATE __m128i quantize16(const float *x, __m256 factor, __m256 used)
 /* Four groups of 4 go where their columns' neighbours leave room. */
 AVX2_TEMPLATE void store_groups(__m128i bytes, size_t stride, uint8_t *to)
 {
-    const uint32_t group[4] = {(uint32_t)_mm_cvtsi128_si32(bytes),
-                               (uint32_t)_mm_extract_epi32(bytes, 1),
-                               (uint32_t)_mm_extract_epi32(bytes, 2),
-                               (uint32_t)_mm_extract_epi32(bytes, 3)};
+    const uint32_t group[4] = {
+        (uint32_t)_mm_cvtsi128_si32(bytes), (uint32_t)_mm_extract_epi32(bytes, 1),
+        (uint32_t)_mm_extract_epi32(bytes, 2), (uint32_t)_mm_extract_epi32(bytes, 3)};
 
     for (int i = 0; i < 4; i++)
         memcpy(to + (size_t)i * stride, &group[i], sizeof group[i]);
@@ -275,7 +274,8 @@ void avx2_build_int8(const struct tmac_build *build)
     for (int b = 0; b < build->blocks; b++) {
         const float *x = build->x + (size_t)b * (size_t)build->block_k;
         const size_t meta = (size_t)b * build->meta_stride;
-        const float max = build->given ? build->given[b] * 127.0f : int8_max(x, build->block_k);
+        const float max =
+            build->given ? fabsf(build->given[b]) * 127.0f : int8_max(x, build->block_k);
         const float scale = build->given ? build->given[b] : max / 127.0f;
         const float factor = build->given && quantizer(max) != 0 ? 1.0f / scale : quantizer(max);
         const int32_t sum = int8_block(build, b, factor);

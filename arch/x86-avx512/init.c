@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "avx512.h"
 
+/* Cascade Lake, 4096x4096, blocks of 32 and of 128, Gweights/s of gemv: lookup 92, 130 at 1 bit, 62, 82
+ * at 2, 44, 56 at 3, 33, 40 at 4; direct 53, 58 and 53, 66 and 45, 50 and 39, 45. Panels of 8 rank
+ * them alike. */
 void tmac_avx512_init(struct tmac_kernels *kernels)
 {
     for (int w = 0; w < TMAC_W_COUNT; w++) {

@@ -225,12 +225,8 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
         _mm512_storeu_ps(tile->y + 16 * i, y[i]);
 }
 
-/* Through memory, so that columns can be taken in a loop. */
-struct stored_words {
-    __m512i total[TMAC_MAX_PANEL], odd[TMAC_MAX_PANEL];
-};
-
-INLINE void words_store(struct stored_words *to, const struct words *words, const int columns)
+/* To memory, so that columns can be taken in a loop, while the words summed up stay in registers. */
+INLINE void words_store(struct words *to, const struct words *words, const int columns)
 {
     UNROLL
     for (int n = 0; n < columns; n++) {
@@ -242,7 +238,7 @@ INLINE void words_store(struct stored_words *to, const struct words *words, cons
 INLINE void panel_block(const struct tmac_tile *tile, struct panel_y *y, __m512 offset,
                         const int columns, const struct span span, int block)
 {
-    struct stored_words lower, upper;
+    struct words lower, upper;
     {
         struct words words, upper_words;
         block_words(&words, &upper_words, columns, span);

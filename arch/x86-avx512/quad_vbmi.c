@@ -3,7 +3,6 @@
  * x 4 tables at once, vpdpbusd multiplies by the plane's weight and adds the four into the row's
  * 32-bit lane. Exact at any block: 32 lookups * 15 * 127 < 2^24. */
 #include "tile32.h"
-#include "vnni.h"
 
 /* Indices of the low (shift 0) or high (4) half-bytes: byte j of each row looks into table j. */
 INLINE __m512i quad_index(__m512i codes, const int shift)
@@ -25,8 +24,8 @@ INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const
     UNROLL
     for (int n = 0; n < columns; n++) {
         const __m512i table = load_bytes(tables + n * 128 + 16 * shift);
-        sum[0][n] = dot(sum[0][n], weight, _mm512_permutexvar_epi8(index0, table));
-        sum[1][n] = dot(sum[1][n], weight, _mm512_permutexvar_epi8(index1, table));
+        sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], weight, _mm512_permutexvar_epi8(index0, table));
+        sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], weight, _mm512_permutexvar_epi8(index1, table));
     }
 }
 

@@ -81,20 +81,19 @@ struct avx2_block {
     const float *minimum; /* the same, or NULL */
 };
 
-/* `columns` and `minimum` are the tile's. Templates that know them pass constants. */
-AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int number, int column,
-                                           const int columns, const bool minimum)
+AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int block, int column,
+                                           const int columns)
 {
-    const size_t meta = (size_t)number * (size_t)columns + (size_t)column;
-    const size_t group = (size_t)(number >> tile->block_shift) * 32; /* tiles have 32 rows */
-    struct avx2_block block;
+    const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
+    const size_t group = (size_t)(block >> tile->block_shift) * 32; /* tiles have 32 rows */
+    struct avx2_block result;
 
-    block.act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
-    block.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
-    block.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), block.act_sum);
-    block.scale = tile->scale + group;
-    block.minimum = minimum ? tile->minimum + group : NULL;
-    return block;
+    result.act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
+    result.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
+    result.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), result.act_sum);
+    result.scale = tile->scale + group;
+    result.minimum = tile->minimum ? tile->minimum + group : NULL;
+    return result;
 }
 
 /* Adds the integers of rows row .. row+7. */

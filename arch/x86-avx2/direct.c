@@ -150,8 +150,7 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column
 {
     AVX2_UNROLL
     for (int n = 0; n < columns; n++) {
-        const struct avx2_block meta =
-            avx2_block(tile, block, column + n, tile->columns, tile->minimum != NULL);
+        const struct avx2_block meta = avx2_block(tile, block, column + n, tile->columns);
 
         AVX2_UNROLL
         for (int v = 0; v < vectors; v++)

@@ -76,39 +76,17 @@ AVX2_TEMPLATE void expand_group(const struct tmac_expand *expand, const uint8_t 
     }
 }
 
-/* Sixteen scales from index `at`, unit 1 or not. */
-AVX2_TEMPLATE void expand16(const struct tmac_expand *expand, const enum tmac_scale_kind type,
-                            size_t first, size_t at, const bool plain)
-{
-    const __m256 unit = _mm256_set1_ps(expand->format->unit);
-
-    AVX2_UNROLL
-    for (size_t i = at; i < at + 16; i += 8) {
-        const __m256 scales = load_scales(type, expand->packed, first + i);
-        _mm256_storeu_ps(expand->scale + i, plain ? scales : _mm256_mul_ps(scales, unit));
-    }
-}
-
 /* One level without minimums or zero points is one run of scales: what a gemv of small groups
- * spends a good part of its time on. The run of the next chunk is prefetched. */
+ * spends a noticeable part of its time on. */
 AVX2_TEMPLATE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_kind type)
 {
     const size_t rows = (size_t)expand->tile_rows, first = (size_t)expand->group * rows;
-    const size_t count = (size_t)expand->groups * rows, bytes = tmac_scale_type_bytes(type);
-    const char *next = (const char *)expand->packed + (first + count) * bytes;
+    const __m256 unit = _mm256_set1_ps(expand->format->unit);
 
-    for (size_t i = 0; i < count; i += 32) {
-        _mm_prefetch(next + i * bytes, _MM_HINT_T0);
-        if (bytes == 4)
-            _mm_prefetch(next + i * bytes + 64, _MM_HINT_T0);
-        if (expand->format->unit == 1.0f) {
-            expand16(expand, type, first, i, true);
-            expand16(expand, type, first, i + 16, true);
-        } else {
-            expand16(expand, type, first, i, false);
-            expand16(expand, type, first, i + 16, false);
-        }
-    }
+    for (size_t i = 0; i < (size_t)expand->groups * rows; i += 16)
+        for (size_t j = i; j < i + 16; j += 8)
+            _mm256_storeu_ps(expand->scale + j,
+                             _mm256_mul_ps(load_scales(type, expand->packed, first + j), unit));
 }
 
 AVX2_TEMPLATE void expand(const struct tmac_expand *expand, const enum tmac_scale_kind type)

@@ -11,7 +11,7 @@
 /* Kernels are functions of constants that must meet their callers' constants: width, columns and
  * the like decide at compile time how many registers there are. */
 /* Bytes. */
-enum { AVX2_AHEAD = 2048, AVX2_LINES = 128 };
+enum { AVX2_AHEAD = 1024, AVX2_LINES = 128 };
 
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
 
@@ -81,19 +81,20 @@ struct avx2_block {
     const float *minimum; /* the same, or NULL */
 };
 
-AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int block, int column,
-                                           const int columns)
+/* `columns` and `minimum` are the tile's. Templates that know them pass constants. */
+AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int number, int column,
+                                           const int columns, const bool minimum)
 {
-    const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
-    const size_t group = (size_t)(block >> tile->block_shift) * 32; /* tiles have 32 rows */
-    struct avx2_block result;
+    const size_t meta = (size_t)number * (size_t)columns + (size_t)column;
+    const size_t group = (size_t)(number >> tile->block_shift) * 32; /* tiles have 32 rows */
+    struct avx2_block block;
 
-    result.act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
-    result.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
-    result.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), result.act_sum);
-    result.scale = tile->scale + group;
-    result.minimum = tile->minimum ? tile->minimum + group : NULL;
-    return result;
+    block.act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
+    block.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
+    block.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), block.act_sum);
+    block.scale = tile->scale + group;
+    block.minimum = minimum ? tile->minimum + group : NULL;
+    return block;
 }
 
 /* Adds the integers of rows row .. row+7. */

@@ -150,7 +150,8 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column
 {
     AVX2_UNROLL
     for (int n = 0; n < columns; n++) {
-        const struct avx2_block meta = avx2_block(tile, block, column + n, tile->columns);
+        const struct avx2_block meta =
+            avx2_block(tile, block, column + n, tile->columns, tile->minimum != NULL);
 
         AVX2_UNROLL
         for (int v = 0; v < vectors; v++)

@@ -187,48 +187,71 @@ AVX2_TEMPLATE void advance(struct stream *at, const int steps, const size_t byte
     at->tables += (size_t)steps * at->table_stride;
 }
 
-/* Steps that fit 16 bits without a sign: 255 * 8 * 7 * 4 = 57120 at 3 bits, and for two steps of 4
- * bits 255 * 8 * 15 * 2 = 61200. */
-AVX2_TEMPLATE void steps_total(struct stream *at, int steps, const int width, const enum part part,
-                               const int fold, const bool split, __m256 rows[4])
+/* Steps that one reduction takes: see sums.h. */
+AVX2_TEMPLATE int most_folded(const int width)
 {
-    const __m256 bias = _mm256_set1_ps(0x1p23f + (float)(step_bias(width, part) * steps));
-    const int now = steps < fold ? 1 : fold;
-    struct sum16 sum =
-        now < fold ? total(at, width, part, 1, split) : total(at, width, part, fold, split);
+    return width == TMAC_W3 || width == TMAC_W4 ? 1 : width == TMAC_W2 ? 2 : 4;
+}
 
-    advance(at, now, step_bytes(width, split));
-    for (steps -= now; steps >= fold; steps -= fold) {
+/* The integers, as floats, of steps that fit 16 bits without a sign: 255 * 8 * 7 * 4 = 57120 at 3
+ * bits, and for two steps of 4 bits 255 * 8 * 15 * 2 = 61200. */
+AVX2_TEMPLATE void short_integer(struct stream *at, const int steps, const int width,
+                                 const enum part part, const bool split, __m256 rows[4])
+{
+    const int most = most_folded(width), fold = steps < most ? steps : most;
+    const __m256 bias = _mm256_set1_ps(0x1p23f + (float)(step_bias(width, part) * steps));
+    struct sum16 sum = total(at, width, part, fold, split);
+
+    advance(at, fold, step_bytes(width, split));
+    for (int s = fold; s < steps; s += fold) {
         sum = sum16_add(sum, total(at, width, part, fold, split));
         advance(at, fold, step_bytes(width, split));
-    }
-    for (; fold > 1 && steps > 0; steps--) {
-        sum = sum16_add(sum, total(at, width, part, 1, split));
-        advance(at, 1, step_bytes(width, split));
     }
     sum16_to_f32(sum, bias, rows);
 }
 
-/* The integer stage of a block of up to `block_steps` steps. The integers come as floats. */
-AVX2_TEMPLATE void block_integer(struct stream *at, int steps, const int block_steps,
-                                 const int width, const enum part part, const bool split,
-                                 __m256 rows[4])
+AVX2_TEMPLATE void block_integer(struct stream *at, const int steps, const int width,
+                                 const enum part part, const bool split, __m256 rows[4])
 {
-    const int most = width == TMAC_W3 || width == TMAC_W4 ? 1 : width == TMAC_W2 ? 2 : 4;
-    const int fold = block_steps < most ? block_steps : most;
+    const bool widened = width == TMAC_W4 && steps > 2;
+    __m256 more[4];
 
-    if (block_steps == 1) {
-        steps_total(at, 1, width, part, 1, split, rows);
-    } else if (width == TMAC_W4 && block_steps > 2 && steps > 2) {
-        __m256 more[4];
-
-        steps_total(at, 2, width, part, fold, split, rows);
-        steps_total(at, steps - 2, width, part, fold, split, more);
+    short_integer(at, widened ? 2 : steps, width, part, split, rows);
+    if (widened) {
+        short_integer(at, steps - 2, width, part, split, more);
         for (int i = 0; i < 4; i++)
             rows[i] = _mm256_add_ps(rows[i], more[i]);
-    } else {
-        steps_total(at, steps, width, part, fold, split, rows);
     }
+}
+
+/* Adds up bytes of one step, 32 rows, in the order of the rows. */
+static void add_bytes(__m256i bytes, int weight, int32_t sum[ROWS])
+{
+    uint8_t row[ROWS];
+
+    avx2_store(row, bytes);
+    for (int r = 0; r < ROWS; r++)
+        sum[r] += (row[r] - 128) * weight;
+}
+
+/* The last block of a chunk, where it is short, of any width: rare enough to be small and slow. */
+static __attribute__((noinline)) void rest_integer(struct stream at, int steps, enum tmac_w width,
+                                                   __m256 rows[4])
+{
+    const size_t step = step_bytes((int)width, false);
+    int32_t sum[ROWS] = {0};
+
+    for (; steps > 0; steps--, advance(&at, 1, step))
+        for (int p = 0; p < planes_of((int)width); p++)
+            for (int g = 0; g < 8; g++) {
+                const uint8_t *bytes = at.codes + (p * 4 + g % 4) * ROWS;
+                const __m256i low = low_index(bytes);
+                const __m256i index = g < 4 ? low : high_index(low, bytes);
+                add_bytes(_mm256_shuffle_epi8(load_table(at.tables, g), index),
+                          width == TMAC_WT ? 1 : 1 << p, sum);
+            }
+    for (int i = 0; i < 4; i++)
+        rows[i] = _mm256_cvtepi32_ps(avx2_load((const uint8_t *)(sum + 8 * i)));
 }
 
 AVX2_TEMPLATE void add_block(const struct avx2_block *block, const __m256 rows[4], __m256 acc[4])
@@ -238,35 +261,50 @@ AVX2_TEMPLATE void add_block(const struct avx2_block *block, const __m256 rows[4
         acc[i] = avx2_block_add(block, 8 * i, rows[i], acc[i]);
 }
 
-/* One column. `block_steps` is 0 for blocks of half a step. */
-AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const int block_steps)
+/* Where the results of a column come from and go to. */
+AVX2_TEMPLATE void load_rows(const float *y, __m256 acc[4])
 {
-    const size_t cell = step_bytes(width, false);
+    AVX2_UNROLL
+    for (int i = 0; i < 4; i++)
+        acc[i] = y ? _mm256_loadu_ps(y + 8 * i) : _mm256_setzero_ps();
+}
+
+AVX2_TEMPLATE void store_rows(const __m256 acc[4], float *y)
+{
+    AVX2_UNROLL
+    for (int i = 0; i < 4; i++)
+        _mm256_storeu_ps(y + 8 * i, acc[i]);
+}
+
+/* One column. `block_steps` is 0 for blocks of half a step. */
+AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const int block_steps,
+                               const bool minimum)
+{
     const int most = block_steps ? block_steps : 1;
     struct stream at = {tile->codes, tile->tables, TABLE_STEP};
-    int number = 0;
+    int number = 0, left = tile->steps;
+    struct avx2_block block;
     __m256 acc[4], rows[4];
 
-    AVX2_UNROLL
-    for (int i = 0; i < 4; i++)
-        acc[i] = tile->accumulate ? _mm256_loadu_ps(tile->y + 8 * i) : _mm256_setzero_ps();
-    for (int left = tile->steps; left > 0; left -= most) {
-        const int steps = most < left ? most : left;
-        struct avx2_block block = avx2_block(tile, number++, 0, 1);
-
-        avx2_prefetch(at.codes, cell * (size_t)most);
+    load_rows(tile->accumulate ? tile->y : NULL, acc);
+    for (; left >= most; left -= most) {
+        avx2_prefetch(at.codes, step_bytes(width, false) * (size_t)most);
+        block = avx2_block(tile, number++, 0, 1, minimum);
         if (!block_steps) {
             struct stream same = at;
-            block_integer(&same, 1, 1, width, LOW_HALF, false, rows);
+            block_integer(&same, 1, width, LOW_HALF, false, rows);
             add_block(&block, rows, acc);
-            block = avx2_block(tile, number++, 0, 1);
+            block = avx2_block(tile, number++, 0, 1, minimum);
         }
-        block_integer(&at, steps, most, width, block_steps ? WHOLE_STEP : HIGH_HALF, false, rows);
+        block_integer(&at, most, width, block_steps ? WHOLE_STEP : HIGH_HALF, false, rows);
         add_block(&block, rows, acc);
     }
-    AVX2_UNROLL
-    for (int i = 0; i < 4; i++)
-        _mm256_storeu_ps(tile->y + 8 * i, acc[i]);
+    if (most > 1 && left > 0) {
+        block = avx2_block(tile, number, 0, 1, minimum);
+        rest_integer(at, left, width, rows);
+        add_block(&block, rows, acc);
+    }
+    store_rows(acc, tile->y);
 }
 
 /* Half-bytes to bytes for every plane of `steps` cells. */
@@ -282,31 +320,40 @@ AVX2_TEMPLATE void split_cells(const uint8_t *codes, int steps, const int width,
     }
 }
 
-AVX2_TEMPLATE void add_column(struct stream at, struct avx2_block *block, int steps,
-                              const int block_steps, const int width, const enum part part,
-                              float *y)
+AVX2_TEMPLATE void add_column(const struct tmac_tile *tile, int number, int column,
+                              const __m256 rows[4])
 {
-    __m256 acc[4], rows[4];
+    const struct avx2_block block =
+        avx2_block(tile, number, column, tile->columns, tile->minimum != NULL);
+    float *y = tile->y + (size_t)column * tile->y_stride;
+    __m256 acc[4];
 
-    block_integer(&at, steps, block_steps, width, part, true, rows);
-    AVX2_UNROLL
-    for (int i = 0; i < 4; i++)
-        acc[i] = _mm256_loadu_ps(y + 8 * i);
-    add_block(block, rows, acc);
-    AVX2_UNROLL
-    for (int i = 0; i < 4; i++)
-        _mm256_storeu_ps(y + 8 * i, acc[i]);
+    load_rows(y, acc);
+    add_block(&block, rows, acc);
+    store_rows(acc, y);
 }
 
-/* All columns of one step or block, whose indices are in `split`. */
-AVX2_TEMPLATE void add_columns(const struct tmac_tile *tile, struct stream at, int block, int steps,
-                               const int block_steps, const int width, const enum part part)
+/* All columns of a block whose indices are split. */
+AVX2_TEMPLATE void add_columns(const struct tmac_tile *tile, struct stream at, int number,
+                               const int steps, const int width, const enum part part)
 {
-    float *y = tile->y;
+    for (int n = 0; n < tile->columns; n++, at.tables += TABLE_STEP) {
+        struct stream from = at;
+        __m256 rows[4];
 
-    for (int n = 0; n < tile->columns; n++, y += tile->y_stride, at.tables += TABLE_STEP) {
-        struct avx2_block now = avx2_block(tile, block, n, tile->columns);
-        add_column(at, &now, steps, block_steps, width, part, y);
+        block_integer(&from, steps, width, part, true, rows);
+        add_column(tile, number, n, rows);
+    }
+}
+
+static __attribute__((noinline)) void add_rest(const struct tmac_tile *tile, struct stream at,
+                                               int number, int steps)
+{
+    for (int n = 0; n < tile->columns; n++, at.tables += TABLE_STEP) {
+        __m256 rows[4];
+
+        rest_integer(at, steps, tile->width, rows);
+        add_column(tile, number, n, rows);
     }
 }
 
@@ -318,34 +365,49 @@ AVX2_TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, co
     _Alignas(32) uint8_t split[4 * 4 * 8 * ROWS];
     struct stream at = {split, tile->tables, (size_t)tile->columns * TABLE_STEP};
     const uint8_t *codes = tile->codes;
+    int number = 0, left = tile->steps;
 
     for (int n = 0; n < tile->columns && !tile->accumulate; n++)
         memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
-    for (int left = tile->steps, block = 0; left > 0; left -= most, block++) {
-        const int steps = most < left ? most : left;
-
-        split_cells(codes, steps, width, split);
+    for (; left >= most; left -= most, number++) {
+        split_cells(codes, most, width, split);
         if (!block_steps)
-            add_columns(tile, at, block++, 1, 1, width, LOW_HALF);
-        add_columns(tile, at, block, steps, most, width, block_steps ? WHOLE_STEP : HIGH_HALF);
+            add_columns(tile, at, number++, 1, width, LOW_HALF);
+        add_columns(tile, at, number, most, width, block_steps ? WHOLE_STEP : HIGH_HALF);
         codes += (size_t)most * step_bytes(width, false);
         at.tables += (size_t)most * at.table_stride;
     }
+    if (most > 1 && left > 0) {
+        at.codes = codes;
+        add_rest(tile, at, number, left);
+    }
+}
+
+AVX2_TEMPLATE void lookup_blocks(const struct tmac_tile *tile, const int width,
+                                 const int block_steps)
+{
+    if (tile->columns > 1)
+        lookup_gemm(tile, width, block_steps);
+    else if (block_steps == 1 && !tile->minimum)
+        lookup_gemv(tile, width, block_steps, false);
+    else
+        lookup_gemv(tile, width, block_steps, tile->minimum != NULL);
 }
 
 AVX2_TEMPLATE void lookup(const struct tmac_tile *tile, const int width)
 {
-    const bool gemv = tile->columns == 1;
-
     switch (tile->block_k) {
     case 16:
-        return gemv ? lookup_gemv(tile, width, 0) : lookup_gemm(tile, width, 0);
+        lookup_blocks(tile, width, 0);
+        break;
     case 32:
-        return gemv ? lookup_gemv(tile, width, 1) : lookup_gemm(tile, width, 1);
+        lookup_blocks(tile, width, 1);
+        break;
     case 64:
-        return gemv ? lookup_gemv(tile, width, 2) : lookup_gemm(tile, width, 2);
+        lookup_blocks(tile, width, 2);
+        break;
     default:
-        return gemv ? lookup_gemv(tile, width, 4) : lookup_gemm(tile, width, 4);
+        lookup_blocks(tile, width, 4);
     }
 }
 

@@ -76,17 +76,38 @@ AVX2_TEMPLATE void expand_group(const struct tmac_expand *expand, const uint8_t 
     }
 }
 
-/* One level without minimums or zero points is one run of scales: what a gemv of small groups
- * spends a noticeable part of its time on. */
-AVX2_TEMPLATE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_kind type)
+/* `count` scales, a multiple of 32: what a gemv of small groups spends a good part of its time on.
+ * Those of the next chunk, which lie behind them, are prefetched. */
+AVX2_TEMPLATE void expand_run(const uint8_t *packed, float *scale, size_t count, float unit,
+                              const enum tmac_scale_kind type, const bool plain)
+{
+    const size_t bytes = tmac_scale_type_bytes(type), ahead = count * bytes;
+    const __m256 units = _mm256_set1_ps(unit);
+
+    for (; count >= 32; count -= 32, packed += 32 * bytes, scale += 32) {
+        _mm_prefetch((const char *)packed + ahead, _MM_HINT_T0);
+        if (type == TMAC_SCALE_KIND_F32)
+            _mm_prefetch((const char *)packed + ahead + 64, _MM_HINT_T0);
+        AVX2_UNROLL
+        for (size_t i = 0; i < 32; i += 8) {
+            const __m256 scales = load_scales(type, packed, i);
+            _mm256_storeu_ps(scale + i, plain ? scales : _mm256_mul_ps(scales, units));
+        }
+    }
+}
+
+/* One level without minimums or zero points is one run of scales. */
+AVX2_TEMPLATE void expand_plain(const struct tmac_expand *expand, const enum tmac_scale_kind type)
 {
     const size_t rows = (size_t)expand->tile_rows, first = (size_t)expand->group * rows;
-    const __m256 unit = _mm256_set1_ps(expand->format->unit);
+    const uint8_t *packed = expand->packed + first * tmac_scale_type_bytes(type);
+    const size_t count = (size_t)expand->groups * rows;
+    const float unit = expand->format->unit;
 
-    for (size_t i = 0; i < (size_t)expand->groups * rows; i += 16)
-        for (size_t j = i; j < i + 16; j += 8)
-            _mm256_storeu_ps(expand->scale + j,
-                             _mm256_mul_ps(load_scales(type, expand->packed, first + j), unit));
+    if (unit == 1.0f)
+        expand_run(packed, expand->scale, count, unit, type, true);
+    else
+        expand_run(packed, expand->scale, count, unit, type, false);
 }
 
 AVX2_TEMPLATE void expand(const struct tmac_expand *expand, const enum tmac_scale_kind type)
@@ -96,7 +117,7 @@ AVX2_TEMPLATE void expand(const struct tmac_expand *expand, const enum tmac_scal
 
     if (format->sub == TMAC_SUB_KIND_NONE && format->zero == TMAC_ZERO_KIND_NONE &&
         format->super_groups == 1) {
-        expand_run(expand, type);
+        expand_plain(expand, type);
         return;
     }
     for (int g = 0; g < expand->groups; g++) {

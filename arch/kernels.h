@@ -156,11 +156,10 @@ typedef void tmac_build_fn(const struct tmac_build *build);
  *                                  I8: [R] i8 sub-scale, then MIN: [R] u8 sub-minimum;
  *                                  U4: [R] sub-scale in the low, sub-minimum in the high half-byte;
  *                                  then POINT: [R] u8 zero
- * They are expanded to floats for a tile and a chunk of steps at a time, so that the kernels know
+ * They are expanded to floats for a tile and a chunk of steps at a time, so that most kernels know
  * one scale kind only:
- *     scale   = (float)packed * unit            two levels: ((float)packed * unit) * sub
- *                                               (unit is a power of two: its product is exact)
- *     minimum = MIN: (float)packed;  two levels: (float)packed * sub
+ *     scale   = (float)packed;                  two levels: (float)packed * sub
+ *     minimum = MIN: (float)packed;             two levels: (float)packed * sub
  *               POINT: -(scale * (float)zero)
  * ------------------------------------------------------------------------------------------- */
 
@@ -173,7 +172,6 @@ struct tmac_scale_format {
     enum tmac_zero_kind zero;
     enum tmac_sub_kind sub;
     int64_t super_groups; /* groups per super-group; 1 with one level */
-    float unit;           /* 1, or 2 for symmetric 1-bit weights */
 };
 
 static inline size_t tmac_scale_type_bytes(enum tmac_scale_kind type)
@@ -234,7 +232,7 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *     for every block b of the chunk, in order:
  *         I   = the integer stage: lookup: sum over planes p of 2^p (ternary: 1) and groups of 4
  *               of entry(nibble);  direct: sum over k of code * x8
- *         t   = fma((float)I, act_scale[b][n], offset * act_sum[b][n])     the product rounded
+ *         t   = fma((float)I, act_scale[b][n] * unit, offset * act_sum[b][n])  products rounded
  *         acc = fma(scale[b >> block_shift][r], t, acc)
  *         if (minimum) acc = fma(minimum[b >> block_shift][r], act_sum[b][n], acc)
  *     y[n * y_stride + r] = acc
@@ -245,12 +243,15 @@ struct tmac_tile {
     enum tmac_layout layout; /* what was packed, for functions that serve several */
     enum tmac_w width;
     const uint8_t *codes;   /* cells of this tile from the chunk's first step; 64-byte aligned */
-    const float *scale;     /* [group of the chunk][tile_rows], any float alignment */
-    const float *minimum;   /* the same, or NULL */
+    const void *scale;      /* [group of the chunk]: tile_rows floats, any float alignment */
+    const void *minimum;    /* the same, or NULL */
+    size_t scale_stride;    /* bytes from one group to the next, of either */
+    bool half;              /* both are f16: kernels that have `half`, one column, block_k >= 32 */
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
-    float offset;
+    float unit;      /* 2 for symmetric 1-bit weights, else 1 */
+    float offset;    /* its factor `unit` is in it already */
     int steps;       /* in the chunk, >= 1 */
     int block_k;     /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group; 31: the chunk has one group */
@@ -264,6 +265,7 @@ typedef void tmac_multiply_fn(const struct tmac_tile *tile);
 struct tmac_kernel {
     const char *name;           /* family_width_rows_isa: "direct_w4_m32_avx2" */
     tmac_multiply_fn *multiply; /* never NULL once scalar has filled the struct */
+    bool half;                  /* reads f16 scales where they are packed: see struct tmac_tile */
 };
 
 /* What src/ may use of a CPU. Scalar fills everything, each better set overrides what it has. */

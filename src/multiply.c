@@ -4,9 +4,10 @@
 #include <string.h>
 
 /* How a multiplication walks: for a block of columns, for a block of tiles, for a chunk of steps, for
- * every tile: expand the scales of the chunk, then multiply panel by panel.
+ * every tile: find or expand the scales of the chunk, then multiply panel by panel.
  *
- * One panel (gemv): tiles one by one, so that weights are one stream; long chunks.
+ * One panel (gemv): tiles one by one, so that weights are one stream; chunks as long as their scales
+ * fit, or the whole row where they are read in place.
  * More (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
  * stream past (lookup: 8 steps x 16 columns x 128 bytes = 16 KB; int8: 16 x 32 x 32 = 16 KB), and
  * the sums of a block of tiles stay in the second (512 rows x 16 columns x 4 bytes = 32 KB). */
@@ -16,13 +17,43 @@ struct blocking {
     int64_t steps; /* a multiple of 8, so that chunks start at super-groups of 256 */
 };
 
-enum { MAX_COLUMNS = 32, MAX_STEPS = 32, MAX_GROUPS = MAX_STEPS * 2 };
+enum {
+    MAX_COLUMNS = 32,
+    MAX_GROUPS = 32,
+    GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
+    ENDLESS = 1 << 20
+};
 
-static struct blocking choose_blocking(enum tmac_table_kind kind, int64_t columns)
+/* Scales that need no expansion: floats, and f16 for one column where the kernel converts them. With
+ * groups of 16 the last step may reach into a group that is not there. */
+static bool scales_in_place(const struct tmac_product *product, int64_t columns)
 {
-    if (columns <= TMAC_MAX_PANEL)
-        return (struct blocking){TMAC_MAX_PANEL, 1, MAX_STEPS};
-    if (kind == TMAC_TABLE_INT8)
+    const struct tmac_spec *spec = &product->shape->spec;
+
+    if (spec->sub_kind != TMAC_SUB_KIND_NONE || spec->zero_kind == TMAC_ZERO_KIND_POINT ||
+        spec->group < TMAC_STEP_K)
+        return false;
+    return spec->scale_type == TMAC_SCALE_KIND_F32 ||
+           (spec->scale_type == TMAC_SCALE_KIND_F16 && columns == 1 &&
+            product->kernels->kernel[spec->layout][spec->width].half);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct blocking choose_blocking(const struct tmac_product *product, int64_t columns)
+{
+    const struct tmac_shape *shape = product->shape;
+
+    if (columns <= TMAC_MAX_PANEL) {
+        const int64_t steps = scales_in_place(product, columns)
+                                  ? ENDLESS
+                                  : least(GEMV_STEPS, MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
+        return (struct blocking){TMAC_MAX_PANEL, 1, shape->spec.whole_row ? ENDLESS : steps};
+    }
+    if (product->table_shape->kind == TMAC_TABLE_INT8)
         return (struct blocking){MAX_COLUMNS, 16, 16};
     return (struct blocking){16, 16, 8};
 }
@@ -40,12 +71,7 @@ struct scales {
     _Alignas(64) float minimum[MAX_GROUPS * TMAC_MAX_TILE_ROWS];
 };
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void expand_chunk(const struct tmac_product *product, const uint8_t *tile, int64_t step,
+static void expand_chunk(const struct tmac_product *product, const uint8_t *packed, int64_t step,
                          int64_t steps, struct scales *scales)
 {
     const struct tmac_shape *shape = product->shape;
@@ -55,7 +81,7 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *tile
     const int64_t end = shape->spec.whole_row ? 1 : (k_end + group - 1) / group;
     const struct tmac_expand expand = {
         .format = &shape->scale_format,
-        .packed = tile,
+        .packed = packed,
         .tile_rows = shape->tile_rows,
         .group = first,
         .groups = (int)(end - first),
@@ -73,9 +99,33 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *tile
     }
 }
 
+/* Points the tile at the scales of its chunk: those packed, or their expansion into `scales`. */
+static void tile_scales(struct tmac_tile *tile, const struct tmac_product *product,
+                        const uint8_t *packed, int64_t step, bool in_place, struct scales *scales)
+{
+    const struct tmac_shape *shape = product->shape;
+    const struct tmac_scale_format *format = &shape->scale_format;
+    const size_t rows = (size_t)shape->tile_rows;
+
+    if (in_place) {
+        const int64_t group = shape->spec.whole_row ? 0 : step * TMAC_STEP_K / shape->spec.group;
+        tile->half = format->type == TMAC_SCALE_KIND_F16;
+        tile->scale_stride = tmac_scale_geometry(format, shape->tile_rows).super;
+        tile->scale = packed + (size_t)group * tile->scale_stride;
+        tile->minimum = (const uint8_t *)tile->scale + rows * tmac_scale_type_bytes(format->type);
+    } else {
+        expand_chunk(product, packed, step, tile->steps, scales);
+        tile->scale_stride = rows * sizeof *scales->scale;
+        tile->scale = scales->scale;
+        tile->minimum = scales->minimum;
+    }
+    if (format->zero == TMAC_ZERO_KIND_NONE)
+        tile->minimum = NULL;
+}
+
 /* One tile, one chunk, all panels of the target. */
 static void multiply_tile(const struct tmac_product *product, const struct target *target,
-                          int64_t tile_index, int64_t step, int64_t steps)
+                          int64_t tile_index, int64_t step, int64_t steps, bool in_place)
 {
     const struct tmac_shape *shape = product->shape;
     const struct tmac_table_shape *tables = product->table_shape;
@@ -86,8 +136,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .layout = shape->spec.layout,
         .width = shape->spec.width,
         .codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes,
-        .scale = scales.scale,
-        .minimum = shape->spec.zero_kind == TMAC_ZERO_KIND_NONE ? NULL : scales.minimum,
+        .unit = shape->spec.scale_unit,
         .offset = shape->offset,
         .steps = (int)steps,
         .block_k = shape->block_k,
@@ -96,7 +145,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .y_stride = (size_t)target->stride,
     };
 
-    expand_chunk(product, bytes, step, steps, &scales);
+    tile_scales(&tile, product, bytes, step, in_place, &scales);
     for (int64_t c = target->column_begin; c < target->column_end;) {
         const struct tmac_panel panel = tmac_table_panel(tables, c);
         const size_t columns = (size_t)panel.columns;
@@ -116,9 +165,9 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
 
 static void multiply_target(const struct tmac_product *product, const struct target *target)
 {
-    const struct tmac_table_shape *tables = product->table_shape;
-    const struct blocking blocking =
-        choose_blocking(tables->kind, target->column_end - target->column_begin);
+    const int64_t columns = target->column_end - target->column_begin;
+    const struct blocking blocking = choose_blocking(product, columns);
+    const bool in_place = scales_in_place(product, columns);
     const int64_t steps = product->shape->steps;
 
     for (int64_t c = target->column_begin; c < target->column_end; c += blocking.columns)
@@ -134,7 +183,8 @@ static void multiply_target(const struct tmac_product *product, const struct tar
             };
             for (int64_t step = 0; step < steps; step += blocking.steps)
                 for (int64_t tile = part.tile_begin; tile < part.tile_end; tile++)
-                    multiply_tile(product, &part, tile, step, least(blocking.steps, steps - step));
+                    multiply_tile(product, &part, tile, step, least(blocking.steps, steps - step),
+                                  in_place);
         }
 }
 

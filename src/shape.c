@@ -39,7 +39,8 @@ static tmac_status check_spec(const struct tmac_spec *spec)
         return TMAC_ERROR_ENUM;
     if (!isfinite(spec->zero))
         return TMAC_ERROR_ZERO;
-    if (spec->scale_unit != 1.0f && spec->scale_unit != 2.0f)
+    if (spec->scale_unit != 1.0f &&
+        (spec->scale_unit != 2.0f || spec->zero_kind != TMAC_ZERO_KIND_NONE))
         return TMAC_ERROR_ENUM;
     return check_groups(spec);
 }
@@ -64,7 +65,7 @@ static float kernel_offset(const struct tmac_spec *spec)
     if (spec->layout != TMAC_LAYOUT_DIRECT)
         centre =
             spec->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(spec->width)) - 1) * 0.5f;
-    return centre - zero;
+    return (centre - zero) * spec->scale_unit;
 }
 
 static bool sizes(struct tmac_shape *shape)
@@ -106,7 +107,6 @@ tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *sp
         .zero = spec->zero_kind,
         .sub = spec->sub_kind,
         .super_groups = spec->super_group / spec->group,
-        .unit = spec->scale_unit,
     };
     if (spec->whole_row || spec->group > TMAC_MAX_BLOCK_K)
         shape->block_k = TMAC_MAX_BLOCK_K;

@@ -32,7 +32,7 @@ struct tmac_shape {
     int64_t groups;  /* per row */
     int block_k;     /* activations that share one table scale */
     int block_shift; /* log2 of the blocks per group; 31: a row is one group */
-    float offset;    /* what the kernels multiply the sum of activations with */
+    float offset; /* what the kernels multiply the sum of activations with; scale_unit is in it */
     size_t cell_bytes;
     size_t scale_bytes; /* scales of a tile, padded to 64 */
     size_t tile_bytes;  /* scales, then cells */

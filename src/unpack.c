@@ -37,7 +37,7 @@ static void unpack_codes(const struct tmac_shape *shape, const struct chunk *chu
     for (int i = 0; i < count; i++) {
         const int64_t group = group_at(shape, k + i) - first_group;
         const size_t at = (size_t)group * (size_t)shape->tile_rows + (size_t)r;
-        const float scale = chunk->scale[at], code = codes[i];
+        const float scale = chunk->scale[at] * shape->spec.scale_unit, code = codes[i];
 
         if (shape->spec.zero_kind == TMAC_ZERO_KIND_NONE)
             out[i] = scale * (code - shape->spec.zero);

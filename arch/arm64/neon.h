@@ -58,26 +58,32 @@ static inline void neon_begin(const struct tmac_tile *tile)
             vst1q_f32(tile->y + (size_t)n * tile->y_stride + 4 * q, vdupq_n_f32(0));
 }
 
+static inline const float *neon_scales(const void *scales, size_t offset)
+{
+    return (const float *)(const void *)((const uint8_t *)scales + offset);
+}
+
 /* The float stage of one block and column, for `quads` vectors of rows from `first` on. */
 NEON_INLINE void neon_float_stage(const struct tmac_tile *tile, int block, int column, int first,
                                   const int quads, const int32x4_t *integer, float32x4_t *acc)
 {
     const size_t meta = (size_t)block * (size_t)tile->columns + (size_t)column;
-    const size_t group = (size_t)(block >> tile->block_shift);
-    const size_t at = group * NEON_TILE_ROWS + (size_t)first * 4;
-    const float sum = tile->act_sum[meta], act_scale = tile->act_scale[meta];
+    const size_t group = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+    const float sum = tile->act_sum[meta], act_scale = tile->act_scale[meta] * tile->unit;
+    const float *scale = neon_scales(tile->scale, group) + 4 * first;
     const float32x4_t offset = vdupq_n_f32(tile->offset * sum);
 
     NEON_UNROLL
     for (int q = 0; q < quads; q++) {
         const float32x4_t t = vfmaq_n_f32(offset, vcvtq_f32_s32(integer[q]), act_scale);
-        acc[q] = vfmaq_f32(acc[q], vld1q_f32(tile->scale + at + 4 * q), t);
+        acc[q] = vfmaq_f32(acc[q], vld1q_f32(scale + 4 * q), t);
     }
     if (!tile->minimum)
         return;
+    const float *minimum = neon_scales(tile->minimum, group) + 4 * first;
     NEON_UNROLL
     for (int q = 0; q < quads; q++)
-        acc[q] = vfmaq_n_f32(acc[q], vld1q_f32(tile->minimum + at + 4 * q), sum);
+        acc[q] = vfmaq_n_f32(acc[q], vld1q_f32(minimum + 4 * q), sum);
 }
 
 /* The same with the results in memory: several columns have more than there are registers. */

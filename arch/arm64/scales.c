@@ -80,12 +80,11 @@ NEON_INLINE void load_sub(const struct tmac_scale_format *format, const uint8_t 
 static void expand_group(const struct tmac_scale_format *format, const uint8_t *head,
                          const uint8_t *own, int rows, float *scale, float *minimum)
 {
-    const float32x4_t unit = vdupq_n_f32(format->unit);
     const uint8_t *head_minimum = head + (size_t)rows * tmac_scale_type_bytes(format->type);
     const uint8_t *zero = own + (format->sub == TMAC_SUB_KIND_NONE ? 0 : rows);
 
     for (int r = 0; r < rows; r += 8) {
-        struct rows8 value = product(load_scale(format->type, head, r), (struct rows8){unit, unit});
+        struct rows8 value = load_scale(format->type, head, r);
         struct rows8 sub, sub_minimum;
 
         load_sub(format, own, rows, r, &sub, &sub_minimum);

@@ -4,23 +4,27 @@
 
 #include <math.h>
 
+static const float *group_scales(const void *scales, size_t group, const struct tmac_tile *tile)
+{
+    return (const float *)(const void *)((const uint8_t *)scales + group * tile->scale_stride);
+}
+
 static float multiply_row(const struct tmac_tile *tile, scalar_integer_fn *integer, int column,
                           int row, float acc)
 {
     const int halves = 2 * tile->steps, block_halves = tile->block_k / 16;
-    const int tile_rows = tmac_layout_tile_rows(tile->layout);
 
     for (int h = 0, block = 0; h < halves; h += block_halves, block++) {
         const int end = h + block_halves < halves ? h + block_halves : halves;
         const int meta = block * tile->columns + column;
-        const int scale = (block >> tile->block_shift) * tile_rows + row;
+        const size_t group = (size_t)(block >> tile->block_shift);
         const float sum = tile->act_sum[meta], offset = tile->offset * sum;
-        const float t =
-            fmaf((float)integer(tile, column, row, h, end), tile->act_scale[meta], offset);
+        const float t = fmaf((float)integer(tile, column, row, h, end),
+                             tile->act_scale[meta] * tile->unit, offset);
 
-        acc = fmaf(tile->scale[scale], t, acc);
+        acc = fmaf(group_scales(tile->scale, group, tile)[row], t, acc);
         if (tile->minimum)
-            acc = fmaf(tile->minimum[scale], sum, acc);
+            acc = fmaf(group_scales(tile->minimum, group, tile)[row], sum, acc);
     }
     return acc;
 }

@@ -55,7 +55,7 @@ void scalar_expand(const struct tmac_expand *expand)
         for (int r = 0; r < rows; r++) {
             float sub = 1.0f, sub_minimum = 1.0f;
             const uint8_t *zero = load_sub(format, group, rows, r, &sub, &sub_minimum);
-            const float scale = load_scale(format->type, super, r) * format->unit * sub;
+            const float scale = load_scale(format->type, super, r) * sub;
             const int at = g * rows + r;
 
             expand->scale[at] = scale;

@@ -103,7 +103,8 @@ void scalar_build_int8(const struct tmac_build *build)
 {
     for (int b = 0; b < build->blocks; b++) {
         const float *x = build->x + (size_t)b * (size_t)build->block_k;
-        const float max = build->given ? fabsf(build->given[b]) * 127.0f : int8_max(x, build->block_k);
+        const float max =
+            build->given ? fabsf(build->given[b]) * 127.0f : int8_max(x, build->block_k);
         const float scale = build->given ? build->given[b] : max / 127.0f;
         const float factor = build->given && quantizer(max) != 0 ? 1.0f / scale : quantizer(max);
         int32_t sum = 0;

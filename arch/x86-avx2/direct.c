@@ -145,13 +145,13 @@ AVX2_TEMPLATE void sum_block(struct pass *at, int steps, const int vectors, cons
 }
 
 AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column, int eighth,
-                             const int vectors, const int columns, const __m256i *integer,
-                             __m256 *acc)
+                             const int vectors, const int columns, const bool half,
+                             const __m256i *integer, __m256 *acc)
 {
     AVX2_UNROLL
     for (int n = 0; n < columns; n++) {
         const struct avx2_block meta =
-            avx2_block(tile, block, column + n, tile->columns, tile->minimum != NULL);
+            avx2_block(tile, block, column + n, tile->columns, tile->minimum != NULL, half);
 
         AVX2_UNROLL
         for (int v = 0; v < vectors; v++)
@@ -164,7 +164,7 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, int block, int column
 /* Some rows and columns of a tile, all blocks. */
 AVX2_TEMPLATE void multiply_pass(const struct tmac_tile *tile, int column, int eighth,
                                  const int vectors, const int columns, const int block_k,
-                                 const int width)
+                                 const int width, const bool half)
 {
     struct pass at = {tile->codes, tile->tables + 4 * column, tile->columns, eighth};
     float *y = tile->y + (size_t)column * tile->y_stride + 8 * eighth;
@@ -180,16 +180,16 @@ AVX2_TEMPLATE void multiply_pass(const struct tmac_tile *tile, int column, int e
     if (block_k == 16) {
         for (int s = 0; s < tile->steps; s++) {
             sum_steps(&at, 0, GROUPS / 2, 1, vectors, columns, width, integer);
-            add_block(tile, 2 * s, column, eighth, vectors, columns, integer, acc);
+            add_block(tile, 2 * s, column, eighth, vectors, columns, half, integer, acc);
             sum_steps(&at, GROUPS / 2, GROUPS, 1, vectors, columns, width, integer);
-            add_block(tile, 2 * s + 1, column, eighth, vectors, columns, integer, acc);
+            add_block(tile, 2 * s + 1, column, eighth, vectors, columns, half, integer, acc);
         }
     } else {
         for (int s = 0, block = 0; s < tile->steps; s += block_steps, block++) {
             const int left = tile->steps - s;
             sum_block(&at, block_k == 32 || block_steps < left ? block_steps : left, vectors,
                       columns, width, integer);
-            add_block(tile, block, column, eighth, vectors, columns, integer, acc);
+            add_block(tile, block, column, eighth, vectors, columns, half, integer, acc);
         }
     }
     AVX2_UNROLL
@@ -201,15 +201,18 @@ AVX2_TEMPLATE void multiply_pass(const struct tmac_tile *tile, int column, int e
 AVX2_TEMPLATE void multiply(const struct tmac_tile *tile, const int block_k, const int width)
 {
     if (tile->columns == 1) {
-        multiply_pass(tile, 0, 0, 4, 1, block_k, width);
+        if (block_k != 16 && tile->half)
+            multiply_pass(tile, 0, 0, 4, 1, block_k, width, true);
+        else
+            multiply_pass(tile, 0, 0, 4, 1, block_k, width, false);
         return;
     }
     for (int eighth = 0; eighth < 4; eighth += 2) {
         if (tile->columns == 2)
-            multiply_pass(tile, 0, eighth, 2, 2, block_k, width);
+            multiply_pass(tile, 0, eighth, 2, 2, block_k, width, false);
         else
             for (int column = 0; column < tile->columns; column += 4)
-                multiply_pass(tile, column, eighth, 2, 4, block_k, width);
+                multiply_pass(tile, column, eighth, 2, 4, block_k, width, false);
     }
 }
 

@@ -4,14 +4,14 @@
 void tmac_avx2_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
-        {"lookup_w1_m32_avx2", avx2_lookup_w1}, {"lookup_w2_m32_avx2", avx2_lookup_w2},
-        {"lookup_w3_m32_avx2", avx2_lookup_w3}, {"lookup_w4_m32_avx2", avx2_lookup_w4},
-        {"lookup_wt_m32_avx2", avx2_lookup_wt},
+        {"lookup_w1_m32_avx2", avx2_lookup_w1, true}, {"lookup_w2_m32_avx2", avx2_lookup_w2, true},
+        {"lookup_w3_m32_avx2", avx2_lookup_w3, true}, {"lookup_w4_m32_avx2", avx2_lookup_w4, true},
+        {"lookup_wt_m32_avx2", avx2_lookup_wt, true},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_avx2", avx2_direct_w1}, {"direct_w2_m32_avx2", avx2_direct_w2},
-        {"direct_w3_m32_avx2", avx2_direct_w3}, {"direct_w4_m32_avx2", avx2_direct_w4},
-        {"direct_wt_m32_avx2", avx2_direct_w2},
+        {"direct_w1_m32_avx2", avx2_direct_w1, true}, {"direct_w2_m32_avx2", avx2_direct_w2, true},
+        {"direct_w3_m32_avx2", avx2_direct_w3, true}, {"direct_w4_m32_avx2", avx2_direct_w4, true},
+        {"direct_wt_m32_avx2", avx2_direct_w2, true},
     };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {

@@ -278,7 +278,7 @@ AVX2_TEMPLATE void store_rows(const __m256 acc[4], float *y)
 
 /* One column. `block_steps` is 0 for blocks of half a step. */
 AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const int block_steps,
-                               const bool minimum)
+                               const bool minimum, const bool half)
 {
     const int most = block_steps ? block_steps : 1;
     struct stream at = {tile->codes, tile->tables, TABLE_STEP};
@@ -289,18 +289,18 @@ AVX2_TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, co
     load_rows(tile->accumulate ? tile->y : NULL, acc);
     for (; left >= most; left -= most) {
         avx2_prefetch(at.codes, step_bytes(width, false) * (size_t)most);
-        block = avx2_block(tile, number++, 0, 1, minimum);
+        block = avx2_block(tile, number++, 0, 1, minimum, half);
         if (!block_steps) {
             struct stream same = at;
             block_integer(&same, 1, width, LOW_HALF, false, rows);
             add_block(&block, rows, acc);
-            block = avx2_block(tile, number++, 0, 1, minimum);
+            block = avx2_block(tile, number++, 0, 1, minimum, half);
         }
         block_integer(&at, most, width, block_steps ? WHOLE_STEP : HIGH_HALF, false, rows);
         add_block(&block, rows, acc);
     }
     if (most > 1 && left > 0) {
-        block = avx2_block(tile, number, 0, 1, minimum);
+        block = avx2_block(tile, number, 0, 1, minimum, half);
         rest_integer(at, left, width, rows);
         add_block(&block, rows, acc);
     }
@@ -324,7 +324,7 @@ AVX2_TEMPLATE void add_column(const struct tmac_tile *tile, int number, int colu
                               const __m256 rows[4])
 {
     const struct avx2_block block =
-        avx2_block(tile, number, column, tile->columns, tile->minimum != NULL);
+        avx2_block(tile, number, column, tile->columns, tile->minimum != NULL, false);
     float *y = tile->y + (size_t)column * tile->y_stride;
     __m256 acc[4];
 
@@ -386,12 +386,16 @@ AVX2_TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, co
 AVX2_TEMPLATE void lookup_blocks(const struct tmac_tile *tile, const int width,
                                  const int block_steps)
 {
+    const bool minimum = tile->minimum != NULL;
+
     if (tile->columns > 1)
         lookup_gemm(tile, width, block_steps);
-    else if (block_steps == 1 && !tile->minimum)
-        lookup_gemv(tile, width, block_steps, false);
+    else if (block_steps == 0 || !tile->half)
+        lookup_gemv(tile, width, block_steps, minimum, false);
+    else if (block_steps == 1 && !minimum)
+        lookup_gemv(tile, width, block_steps, false, true);
     else
-        lookup_gemv(tile, width, block_steps, tile->minimum != NULL);
+        lookup_gemv(tile, width, block_steps, minimum, true);
 }
 
 AVX2_TEMPLATE void lookup(const struct tmac_tile *tile, const int width)

@@ -55,7 +55,7 @@ AVX2_TEMPLATE void expand_group(const struct tmac_expand *expand, const uint8_t 
                                 const enum tmac_scale_kind type)
 {
     const struct tmac_scale_format *format = expand->format;
-    const __m256 unit = _mm256_set1_ps(format->unit), sign = _mm256_set1_ps(-0.0f);
+    const __m256 sign = _mm256_set1_ps(-0.0f);
     const int rows = expand->tile_rows;
 
     for (int row = 0; row < rows; row += 8) {
@@ -64,7 +64,7 @@ AVX2_TEMPLATE void expand_group(const struct tmac_expand *expand, const uint8_t 
             sub = load_sub(format, own, rows, row);
 
         const __m256 packed = load_scales(type, head, (size_t)row);
-        const __m256 scales = _mm256_mul_ps(_mm256_mul_ps(packed, unit), sub.scale);
+        const __m256 scales = _mm256_mul_ps(packed, sub.scale);
         _mm256_storeu_ps(scale + row, scales);
         if (format->zero == TMAC_ZERO_KIND_POINT) {
             const __m256 product = _mm256_mul_ps(scales, u8_to_f32(load8(sub.zero + row)));
@@ -78,21 +78,18 @@ AVX2_TEMPLATE void expand_group(const struct tmac_expand *expand, const uint8_t 
 
 /* `count` scales, a multiple of 32: what a gemv of small groups spends a good part of its time on.
  * Those of the next chunk, which lie behind them, are prefetched. */
-AVX2_TEMPLATE void expand_run(const uint8_t *packed, float *scale, size_t count, float unit,
-                              const enum tmac_scale_kind type, const bool plain)
+AVX2_TEMPLATE void expand_run(const uint8_t *packed, float *scale, size_t count,
+                              const enum tmac_scale_kind type)
 {
     const size_t bytes = tmac_scale_type_bytes(type), ahead = count * bytes;
-    const __m256 units = _mm256_set1_ps(unit);
 
     for (; count >= 32; count -= 32, packed += 32 * bytes, scale += 32) {
         _mm_prefetch((const char *)packed + ahead, _MM_HINT_T0);
         if (type == TMAC_SCALE_KIND_F32)
             _mm_prefetch((const char *)packed + ahead + 64, _MM_HINT_T0);
         AVX2_UNROLL
-        for (size_t i = 0; i < 32; i += 8) {
-            const __m256 scales = load_scales(type, packed, i);
-            _mm256_storeu_ps(scale + i, plain ? scales : _mm256_mul_ps(scales, units));
-        }
+        for (size_t i = 0; i < 32; i += 8)
+            _mm256_storeu_ps(scale + i, load_scales(type, packed, i));
     }
 }
 
@@ -102,12 +99,8 @@ AVX2_TEMPLATE void expand_plain(const struct tmac_expand *expand, const enum tma
     const size_t rows = (size_t)expand->tile_rows, first = (size_t)expand->group * rows;
     const uint8_t *packed = expand->packed + first * tmac_scale_type_bytes(type);
     const size_t count = (size_t)expand->groups * rows;
-    const float unit = expand->format->unit;
 
-    if (unit == 1.0f)
-        expand_run(packed, expand->scale, count, unit, type, true);
-    else
-        expand_run(packed, expand->scale, count, unit, type, false);
+    expand_run(packed, expand->scale, count, type);
 }
 
 AVX2_TEMPLATE void expand(const struct tmac_expand *expand, const enum tmac_scale_kind type)

@@ -20,7 +20,7 @@
 
 /* How far ahead of the loads to prefetch. Tiles lie one after another, so what lies ahead is the
  * next cells of this tile or the scales of the next; past the weights' end it is harmless. */
-enum { AHEAD_BYTES = 3072 };
+enum { AHEAD_BYTES = 3072, AHEAD_SCALES = 1024 };
 
 INLINE void prefetch_ahead(const uint8_t *at, const size_t bytes)
 {
@@ -58,20 +58,43 @@ INLINE __m512 float_stage_offset(const struct tmac_tile *tile)
 
 /* Where a block's weight scales are, and its three numbers for one column. */
 struct float_stage {
-    const float *scale, *minimum;
+    const uint8_t *scale, *minimum; /* floats, or f16 */
+    bool half;
     __m512 act_scale, act_sum, offset;
 };
 
+INLINE __m512 load_scales(const uint8_t *scales, int row, const bool half)
+{
+    if (half)
+        return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + 2 * row)));
+    return _mm512_loadu_ps(scales + 4 * row);
+}
+
+/* f16 scales are a stream of their own beside the codes. */
+INLINE void prefetch_scales(const uint8_t *scales, const int tile_rows)
+{
+    _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
+    if (tile_rows > 32)
+        _mm_prefetch((const char *)scales + AHEAD_SCALES + 64, _MM_HINT_T0);
+}
+
 INLINE struct float_stage float_stage_begin(const struct tmac_tile *tile, __m512 offset, int block,
-                                            int column, const int columns, const int tile_rows)
+                                            int column, const int columns, const int tile_rows,
+                                            const bool half)
 {
     const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
-    const size_t group = (size_t)(block >> tile->block_shift) * (size_t)tile_rows;
+    const size_t group = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     struct float_stage stage;
 
-    stage.scale = tile->scale + group;
-    stage.minimum = tile->minimum ? tile->minimum + group : NULL;
-    stage.act_scale = _mm512_set1_ps(tile->act_scale[meta]);
+    stage.scale = (const uint8_t *)tile->scale + group;
+    stage.minimum = tile->minimum ? (const uint8_t *)tile->minimum + group : NULL;
+    stage.half = half;
+    if (half)
+        prefetch_scales(stage.scale, tile_rows);
+    if (half && stage.minimum)
+        prefetch_scales(stage.minimum, tile_rows);
+    stage.act_scale =
+        _mm512_mul_ps(_mm512_set1_ps(tile->unit), _mm512_set1_ps(tile->act_scale[meta]));
     stage.act_sum = _mm512_set1_ps(tile->act_sum[meta]);
     stage.offset = _mm512_mul_ps(offset, stage.act_sum);
     return stage;
@@ -82,9 +105,9 @@ INLINE __m512 float_stage_rows(const struct float_stage *stage, int row, __m512 
 {
     const __m512 t = _mm512_fmadd_ps(integer, stage->act_scale, stage->offset);
 
-    acc = _mm512_fmadd_ps(_mm512_loadu_ps(stage->scale + row), t, acc);
+    acc = _mm512_fmadd_ps(load_scales(stage->scale, row, stage->half), t, acc);
     if (stage->minimum)
-        acc = _mm512_fmadd_ps(_mm512_loadu_ps(stage->minimum + row), stage->act_sum, acc);
+        acc = _mm512_fmadd_ps(load_scales(stage->minimum, row, stage->half), stage->act_sum, acc);
     return acc;
 }
 

@@ -173,9 +173,9 @@ INLINE void column_to_floats(__m512 integer[4], __m512i total, __m512i odd, __m5
 }
 
 INLINE void gemv_block(const struct tmac_tile *tile, __m512 y[4], __m512 offset,
-                       const struct span span, int block)
+                       const struct span span, int block, const bool half)
 {
-    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 64);
+    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 64, half);
     struct words words, upper;
     __m512 integer[4];
 
@@ -188,7 +188,7 @@ INLINE void gemv_block(const struct tmac_tile *tile, __m512 y[4], __m512 offset,
 }
 
 INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tmac_w width,
-                        const enum block_size size)
+                        const enum block_size size, const bool half)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, width);
     const int block_steps = size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
@@ -202,10 +202,10 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tm
         const struct span whole = {width, size == ONE_STEP ? 1 : steps, true, true, codes, tables};
 
         if (size == HALF_STEP) {
-            gemv_block(tile, y, offset, low, block++);
-            gemv_block(tile, y, offset, high, block++);
+            gemv_block(tile, y, offset, low, block++, half);
+            gemv_block(tile, y, offset, high, block++, half);
         } else {
-            gemv_block(tile, y, offset, whole, block++);
+            gemv_block(tile, y, offset, whole, block++, half);
         }
         codes += (size_t)steps * cell_bytes;
         tables += (size_t)steps * 128;
@@ -219,7 +219,10 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
     UNROLL
     for (int i = 0; i < 4; i++)
         y[i] = tile->accumulate ? _mm512_loadu_ps(tile->y + 16 * i) : _mm512_setzero_ps();
-    gemv_blocks(tile, y, width, size);
+    if (size != HALF_STEP && tile->half)
+        gemv_blocks(tile, y, width, size, true);
+    else
+        gemv_blocks(tile, y, width, size, false);
     UNROLL
     for (int i = 0; i < 4; i++)
         _mm512_storeu_ps(tile->y + 16 * i, y[i]);
@@ -246,7 +249,8 @@ INLINE void panel_block(const struct tmac_tile *tile, struct panel_y *y, __m512 
         words_store(&upper, &upper_words, columns);
     }
     for (int n = 0; n < columns; n++) {
-        const struct float_stage stage = float_stage_begin(tile, offset, block, n, columns, 64);
+        const struct float_stage stage =
+            float_stage_begin(tile, offset, block, n, columns, 64, false);
         __m512 integer[4];
 
         column_to_floats(integer, lower.total[n], lower.odd[n], upper.total[n], upper.odd[n],
@@ -321,7 +325,7 @@ KERNEL(lookup_w4, TMAC_W4)
 KERNEL(lookup_wt, TMAC_WT)
 
 const struct tmac_kernel avx512_lookup[TMAC_W_COUNT] = {
-    {"lookup_w1_m64_avx512", lookup_w1}, {"lookup_w2_m64_avx512", lookup_w2},
-    {"lookup_w3_m64_avx512", lookup_w3}, {"lookup_w4_m64_avx512", lookup_w4},
-    {"lookup_wt_m64_avx512", lookup_wt},
+    {"lookup_w1_m64_avx512", lookup_w1, true}, {"lookup_w2_m64_avx512", lookup_w2, true},
+    {"lookup_w3_m64_avx512", lookup_w3, true}, {"lookup_w4_m64_avx512", lookup_w4, true},
+    {"lookup_wt_m64_avx512", lookup_wt, true},
 };

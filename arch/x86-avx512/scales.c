@@ -2,9 +2,6 @@
  * Packed scales to floats. */
 #include "avx512.h"
 
-/* Scales stream from memory ahead of a chunk's codes. */
-enum { AHEAD_SCALES = 2048 };
-
 INLINE __m512 load_16_scales(enum tmac_scale_kind type, const uint8_t *at)
 {
     if (type == TMAC_SCALE_KIND_F32)
@@ -32,8 +29,7 @@ INLINE void expand_16(const struct tmac_expand *expand, const enum tmac_zero_kin
 {
     const struct tmac_scale_format *format = expand->format;
     const size_t rows = (size_t)expand->tile_rows, type_bytes = tmac_scale_type_bytes(format->type);
-    const __m512 unit = _mm512_set1_ps(format->unit);
-    __m512 scale = _mm512_mul_ps(load_16_scales(format->type, head + row * type_bytes), unit);
+    __m512 scale = load_16_scales(format->type, head + row * type_bytes);
     __m512 sub_minimum = _mm512_set1_ps(1.0f), minimum;
 
     if (sub == TMAC_SUB_KIND_I8) {
@@ -87,24 +83,17 @@ INLINE void expand_groups(const struct tmac_expand *expand, const enum tmac_zero
     }
 }
 
-/* One level, no zeros: the groups are one run of scales. Half floats times a unit of 1 are what
- * their conversion gives, NaN included. */
-INLINE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_kind type,
-                       const bool plain)
+/* One level, no zeros: the groups are one run of scales. */
+INLINE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_kind type)
 {
     const size_t type_bytes = tmac_scale_type_bytes(type), rows = (size_t)expand->tile_rows;
     const uint8_t *from = expand->packed + (size_t)expand->group * rows * type_bytes;
-    const __m512 unit = _mm512_set1_ps(expand->format->unit);
 
     for (size_t i = 0, count = (size_t)expand->groups * rows; i < count; i += 32) {
         const uint8_t *at = from + i * type_bytes;
-        __m512 scale0 = load_16_scales(type, at);
-        __m512 scale1 = load_16_scales(type, at + 16 * type_bytes);
+        const __m512 scale0 = load_16_scales(type, at);
+        const __m512 scale1 = load_16_scales(type, at + 16 * type_bytes);
 
-        if (!plain) {
-            scale0 = _mm512_mul_ps(scale0, unit);
-            scale1 = _mm512_mul_ps(scale1, unit);
-        }
         _mm_prefetch((const char *)at + AHEAD_SCALES, _MM_HINT_T0);
         _mm512_storeu_ps(expand->scale + i, scale0);
         _mm512_storeu_ps(expand->scale + i + 16, scale1);
@@ -120,13 +109,11 @@ INLINE void expand_one_level(const struct tmac_expand *expand)
     else if (expand->format->super_groups != 1)
         expand_groups(expand, TMAC_ZERO_KIND_NONE, TMAC_SUB_KIND_NONE);
     else if (expand->format->type == TMAC_SCALE_KIND_BF16)
-        expand_run(expand, TMAC_SCALE_KIND_BF16, false);
+        expand_run(expand, TMAC_SCALE_KIND_BF16);
     else if (expand->format->type == TMAC_SCALE_KIND_F32)
-        expand_run(expand, TMAC_SCALE_KIND_F32, false);
-    else if (expand->format->unit == 1.0f)
-        expand_run(expand, TMAC_SCALE_KIND_F16, true);
+        expand_run(expand, TMAC_SCALE_KIND_F32);
     else
-        expand_run(expand, TMAC_SCALE_KIND_F16, false);
+        expand_run(expand, TMAC_SCALE_KIND_F16);
 }
 
 INLINE void expand_two_levels(const struct tmac_expand *expand, const enum tmac_sub_kind sub)

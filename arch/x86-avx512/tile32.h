@@ -39,9 +39,9 @@ INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL]
 }
 
 INLINE void gemv_block(const struct tmac_tile *tile, gemv_block_fn *integer, __m512 y[2],
-                       __m512 offset, const struct span span, int block)
+                       __m512 offset, const struct span span, int block, const bool half)
 {
-    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 32);
+    const struct float_stage stage = float_stage_begin(tile, offset, block, 0, 1, 32, half);
     __m512i sum[2];
 
     integer(sum, span);
@@ -51,7 +51,7 @@ INLINE void gemv_block(const struct tmac_tile *tile, gemv_block_fn *integer, __m
 
 INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __m512 y[2],
                         const enum tmac_layout layout, const enum tmac_w width,
-                        const enum block_size size)
+                        const enum block_size size, const bool half)
 {
     const size_t cell_bytes = tmac_cell_bytes(layout, width);
     const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout));
@@ -66,10 +66,10 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __
         const struct span whole = {width, size, size == ONE_STEP ? 1 : steps, 0, 8, codes, tables};
 
         if (size == HALF_STEP) {
-            gemv_block(tile, integer, y, offset, low, block++);
-            gemv_block(tile, integer, y, offset, high, block++);
+            gemv_block(tile, integer, y, offset, low, block++, half);
+            gemv_block(tile, integer, y, offset, high, block++, half);
         } else {
-            gemv_block(tile, integer, y, offset, whole, block++);
+            gemv_block(tile, integer, y, offset, whole, block++, half);
         }
         codes += (size_t)steps * cell_bytes;
         tables += (size_t)steps * step_bytes;
@@ -86,7 +86,10 @@ INLINE void gemv_sized(const struct tmac_tile *tile, gemv_block_fn *integer,
         y[0] = _mm512_loadu_ps(tile->y);
         y[1] = _mm512_loadu_ps(tile->y + 16);
     }
-    gemv_blocks(tile, integer, y, layout, width, size);
+    if (size != HALF_STEP && tile->half)
+        gemv_blocks(tile, integer, y, layout, width, size, true);
+    else
+        gemv_blocks(tile, integer, y, layout, width, size, false);
     _mm512_storeu_ps(tile->y, y[0]);
     _mm512_storeu_ps(tile->y + 16, y[1]);
 }
@@ -111,7 +114,7 @@ INLINE void panel_block(const struct tmac_tile *tile, panel_block_fn *integer, s
     integer(&sum, span, columns, panel);
     for (int n = 0; n < columns; n++) {
         const struct float_stage stage =
-            float_stage_begin(tile, offset, block, column + n, panel, 32);
+            float_stage_begin(tile, offset, block, column + n, panel, 32, false);
         UNROLL
         for (int r = 0; r < 32; r += 16) {
             const __m512 integers = _mm512_cvtepi32_ps(_mm512_load_si512(sum.sum[n] + r));

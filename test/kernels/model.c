@@ -146,7 +146,7 @@ static double expected(const struct model *m, const struct tmac_tile *tile, int 
         const int meta = b * m->columns + column;
         const double sum = tile->act_sum[meta], scale = m->scale[row];
         const double product = (double)block_integer(m, row, column, b) * tile->act_scale[meta];
-        const double minimum = tile->minimum ? (double)tile->minimum[row] : 0.0;
+        const double minimum = tile->minimum ? scale : 0.0; /* the same array */
 
         y += scale * (product + (double)tile->offset * sum) + minimum * sum;
         *magnitude +=
@@ -178,6 +178,8 @@ static void run(struct model *m, struct rng *rng)
                              .codes = m->codes,
                              .scale = m->scale,
                              .minimum = m->scale,
+                             .scale_stride = sizeof m->scale,
+                             .unit = 1,
                              .tables = m->tables,
                              .act_scale = m->act_scale,
                              .act_sum = m->act_sum,

@@ -37,7 +37,9 @@ struct multiply_case {
     int entry, index;
     struct tmac_tile tile;
     int blocks, groups;
-    struct guard codes, scale, minimum, tables, act_scale, act_sum, y;
+    bool half; /* kernels that read f16 scales get those, the others their floats */
+    size_t half_stride;
+    struct guard codes, scale, minimum, half_scale, half_minimum, tables, act_scale, act_sum, y;
     size_t y_count;
     float *y_before, *y_expected;
     struct guard before_memory, expected_memory;
@@ -56,6 +58,45 @@ static void fill_floats(struct rng *rng, struct guard *guard, size_t count, bool
 
     for (size_t i = 0; i < count; i++)
         to[i] = exact ? value : weight_scale(rng);
+}
+
+/* Scales or minimums of every group, `stride` bytes apart. */
+static void fill_scales(struct rng *rng, const struct multiply_case *c, struct guard *guard,
+                        float one)
+{
+    const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
+    const size_t stride = c->tile.scale_stride;
+    uint8_t *to = guard_new(guard, stride * (size_t)(c->groups - 1) + rows * sizeof(float),
+                            sizeof(float), guard_random_place(rng));
+
+    for (size_t at = 0; at < guard->size; at += sizeof(float)) {
+        const float value = c->flavour->exact ? one : weight_scale(rng);
+        memcpy(to + at, &value, sizeof value);
+    }
+}
+
+/* The same as f16, any bits but infinities and NaN, where kernels read them; then as the floats that
+ * they stand for. */
+static void fill_half_scales(struct rng *rng, const struct multiply_case *c, struct guard *half,
+                             struct guard *guard)
+{
+    const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
+    uint8_t *to =
+        guard_new(half, c->half_stride * (size_t)(c->groups - 1) + rows * sizeof(uint16_t),
+                  sizeof(uint16_t), guard_random_place(rng));
+
+    fill_scales(rng, c, guard, 0);
+    rng_bytes(rng, to, half->size);
+    for (int g = 0; g < c->groups; g++) {
+        uint16_t *halves = (uint16_t *)(void *)(to + (size_t)g * c->half_stride);
+        for (size_t r = 0; r < rows; r++)
+            halves[r] = c->flavour->exact
+                            ? 0x3c00
+                            : (uint16_t)((halves[r] & 0x83ff) | rng_between(rng, 0, 30) << 10);
+        rungs[0].kernels.f16_to_f32(
+            halves, (float *)(void *)((uint8_t *)guard->at + (size_t)g * c->tile.scale_stride),
+            rows);
+    }
 }
 
 static void fill_codes(struct rng *rng, struct multiply_case *c)
@@ -97,10 +138,18 @@ static void fill_metadata(struct rng *rng, struct multiply_case *c)
     const bool exact = c->flavour->exact;
     const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
     const size_t meta = (size_t)c->blocks * (size_t)c->tile.columns;
+    const bool minimum = !exact && rng_between(rng, 0, 1);
 
-    fill_floats(rng, &c->scale, rows * (size_t)c->groups, exact, 1.0f);
-    if (!exact && rng_between(rng, 0, 1))
-        fill_floats(rng, &c->minimum, rows * (size_t)c->groups, false, 0);
+    c->tile.scale_stride = sizeof(float) * (rows + (size_t)rng_between(rng, 0, 20));
+    c->half_stride = sizeof(uint16_t) * (rows + (size_t)rng_between(rng, 0, 40));
+    if (c->half)
+        fill_half_scales(rng, c, &c->half_scale, &c->scale);
+    else
+        fill_scales(rng, c, &c->scale, 1.0f);
+    if (minimum && c->half)
+        fill_half_scales(rng, c, &c->half_minimum, &c->minimum);
+    else if (minimum)
+        fill_scales(rng, c, &c->minimum, 0);
     fill_floats(rng, &c->act_scale, meta, exact, 1.0f);
     fill_floats(rng, &c->act_sum, meta, exact, 0.0f);
     if (c->flavour->not_a_number) {
@@ -137,15 +186,17 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     c->blocks = (t->steps * TMAC_STEP_K + t->block_k - 1) / t->block_k;
     t->block_shift = shifts[rng_between(rng, 0, 3)];
     c->groups = ((c->blocks - 1) >> t->block_shift) + 1;
+    t->unit = c->flavour->exact || rng_between(rng, 0, 3) ? 1.0f : 2.0f;
+    c->half = t->columns == 1 && t->block_k >= 32 && rng_between(rng, 0, 1);
     t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
     t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
     fill_codes(rng, c);
     fill_tables(rng, c);
     fill_metadata(rng, c);
     fill_result(rng, c);
-    const struct guard *inputs[] = {&c->codes,  &c->scale,     &c->minimum,
-                                    &c->tables, &c->act_scale, &c->act_sum};
-    for (int i = 0; i < 6; i++)
+    const struct guard *inputs[] = {&c->codes,        &c->scale,  &c->minimum,   &c->half_scale,
+                                    &c->half_minimum, &c->tables, &c->act_scale, &c->act_sum};
+    for (int i = 0; i < 8; i++)
         guard_seal(inputs[i]);
     t->codes = c->codes.at;
     t->scale = c->scale.at;
@@ -158,24 +209,32 @@ static void make_case(struct multiply_case *c, struct rng *rng)
 
 static void free_case(struct multiply_case *c)
 {
-    struct guard *all[] = {&c->codes,  &c->scale,         &c->minimum,
-                           &c->tables, &c->act_scale,     &c->act_sum,
-                           &c->y,      &c->before_memory, &c->expected_memory};
-    for (int i = 0; i < 9; i++)
+    struct guard *all[] = {&c->codes,           &c->scale,      &c->minimum,     &c->tables,
+                           &c->act_scale,       &c->act_sum,    &c->y,           &c->before_memory,
+                           &c->expected_memory, &c->half_scale, &c->half_minimum};
+    for (int i = 0; i < 11; i++)
         guard_free(all[i]);
 }
 
 static void run(struct rung *rung, struct multiply_case *c)
 {
-    const struct tmac_tile *t = &c->tile;
+    struct tmac_tile tile = c->tile;
+    const struct tmac_tile *t = &tile;
 
+    if (c->half && rung->kernels.kernel[t->layout][t->width].half) {
+        tile.half = true;
+        tile.scale = c->half_scale.at;
+        tile.minimum = c->half_minimum.at;
+        tile.scale_stride = c->half_stride;
+    }
     memcpy(t->y, c->y_before, c->y_count * sizeof(float));
     rung_enter(rung, c->entry,
                "layout %s, width %s, block_k %d, steps %d, columns %d, block_shift %d, "
-               "minimum %d, accumulate %d, offset %g, y_stride %zu, %s; case %d",
+               "minimum %d, half %d, scale_stride %zu, unit %g, accumulate %d, offset %g, "
+               "y_stride %zu, %s; case %d",
                layout_names[t->layout], width_names[t->width], t->block_k, t->steps, t->columns,
-               t->block_shift, t->minimum != NULL, t->accumulate, (double)t->offset, t->y_stride,
-               c->flavour->name, c->index);
+               t->block_shift, t->minimum != NULL, t->half, t->scale_stride, (double)t->unit,
+               t->accumulate, (double)t->offset, t->y_stride, c->flavour->name, c->index);
     rung->kernels.kernel[t->layout][t->width].multiply(t);
 }
 

@@ -66,7 +66,8 @@ typedef enum tmac_status {
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
     TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that this library does not import */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* the forced kernel family does not exist for this width */
+    TMAC_ERROR_FAMILY = 13,      /* the forced kernel family does not exist for this width (kept for
+                                    families to come: those of today have every width) */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
     TMAC_ERROR_COLUMNS = 16,     /* more columns than the tables have room for */
@@ -146,7 +147,8 @@ typedef struct tmac_context_options {
 
 /* Makes a context. `options` may be NULL for the defaults. The environment variable TMAC_ISA, when
  * set to one of the names above, limits the instruction sets further (an unknown name is
- * TMAC_ERROR_ISA); it can only take away. It is read here and nowhere else. */
+ * TMAC_ERROR_ISA; empty is as if it were not set); it can only take away. It is read here and
+ * nowhere else. */
 TMAC_API tmac_status tmac_context_create(const tmac_context_options *options, tmac_context **out);
 TMAC_API void tmac_context_free(tmac_context *context);
 
@@ -224,7 +226,8 @@ typedef struct tmac_weights_desc {
     int64_t scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
     tmac_zero zero_kind;
     float zero;                   /* CONSTANT: finite */
-    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits */
+    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4); [1] for
+                                     the whole tensor */
     const void *minimums;         /* MINIMUM: shaped and typed like scales */
     int64_t zero_row_stride;      /* elements from one row of zero_points to the next; 0: tight */
     tmac_sub_format sub_format;
@@ -260,7 +263,7 @@ typedef struct tmac_weights_info {
     int64_t cols;
     tmac_width width;
     int64_t group;         /* TMAC_GROUP_ROW for one scale per row or tensor */
-    int64_t super_group;   /* 0: one level */
+    int64_t super_group;   /* in activations: cols for TMAC_GROUP_ROW; 0: one level */
     size_t packed_bytes;   /* header included */
     int64_t row_step;      /* row ranges to pack start at its multiples; best for multiplying too */
     uint32_t table_layout; /* tables with this layout serve these weights; never 0 */
@@ -273,7 +276,8 @@ typedef struct tmac_weights_info {
 TMAC_API tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *info);
 
 /* Unpacks rows [row_begin, row_end) to floats: out[(m - row_begin) * stride + k], stride >= cols.
- * Gives scale * (q - zero) in single precision: for MINIMUM scale * q rounded, then the sum. */
+ * Gives scale * (q - zero) in single precision: for MINIMUM scale * q rounded, then the sum. `out`
+ * is aligned as floats are. */
 TMAC_API tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin,
                                          int64_t row_end, float *out, int64_t stride);
 
@@ -334,8 +338,10 @@ typedef enum tmac_activation_type {
     TMAC_ACTIVATION_I8 = 3 /* x = data * scale */
 } tmac_activation_type;
 
-/* N columns of K activations. NaN or infinity in a column makes all its results NaN. Magnitudes
- * below 1e-25 count as zero; sums of magnitudes over 4 neighbours must stay below FLT_MAX. */
+/* N columns of K activations. NaN or infinity in a column makes all its results NaN, and so do
+ * magnitudes so great that the sum over 4 neighbours, or over a block (at most 128 activations that
+ * share a scale), is beyond FLT_MAX. A block counts as zero when its greatest magnitude (lookup
+ * tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
 typedef struct tmac_activations {
     size_t struct_size;
     tmac_activation_type type;
@@ -344,7 +350,7 @@ typedef struct tmac_activations {
     const void *data; /* [columns][cols], aligned to the element's size */
     int64_t stride;   /* elements from one column to the next; 0: cols */
     /* I8 only: */
-    const float *scales;  /* [columns][cols / scale_group rounded up] */
+    const float *scales;  /* [columns][cols / scale_group rounded up], aligned as floats are */
     int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per column */
     int64_t scale_stride; /* elements from one column's scales to the next; 0: tight */
 } tmac_activations;

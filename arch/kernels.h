@@ -40,6 +40,8 @@
  *     3 bits:   the low two bits as a 2-bit cell, then the high bit as a 1-bit cell
  *     ternary:  as 2 bits
  *
+ * NESTED: cells as DIRECT; it is the scales that differ (see there).
+ *
  * Every byte value is legal in every cell: damaged weights give wrong numbers, never worse.
  *
  * Planes in the lookup layouts: plane p is bit p of the code. Ternary has two planes of equal
@@ -51,6 +53,7 @@ enum tmac_layout {
     TMAC_LAYOUT_ROWS64,
     TMAC_LAYOUT_QUAD,
     TMAC_LAYOUT_DIRECT,
+    TMAC_LAYOUT_NESTED,
     TMAC_LAYOUT_COUNT
 };
 
@@ -90,6 +93,7 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  *                                              activations 4g .. 4g+3 of the step
  *   [step][g = 0..7][column][4 bytes]          int8: activations 4g .. 4g+3 of the step
  *   [block][column] float scale, then [block][column] float sum
+ *   NESTED weights: [pair of groups][column][2] int16, the sum of x8 over each group
  *
  * A block is the run of activations that shares one scale: 16, 32, 64 or 128; the last may be
  * short.
@@ -115,11 +119,16 @@ enum tmac_table_kind { TMAC_TABLE_U8, TMAC_TABLE_S8, TMAC_TABLE_INT8, TMAC_TABLE
 /* Keeps scale * integer * weight scale above the denormals, which cost a hundred cycles each. */
 #define TMAC_TINY 1e-25f
 
+static inline bool tmac_layout_is_direct(enum tmac_layout layout)
+{
+    return layout == TMAC_LAYOUT_DIRECT || layout == TMAC_LAYOUT_NESTED;
+}
+
 static inline enum tmac_table_kind tmac_layout_table_kind(enum tmac_layout layout)
 {
-    return layout == TMAC_LAYOUT_DIRECT ? TMAC_TABLE_INT8
-           : layout == TMAC_LAYOUT_QUAD ? TMAC_TABLE_S8
-                                        : TMAC_TABLE_U8;
+    return tmac_layout_is_direct(layout) ? TMAC_TABLE_INT8
+           : layout == TMAC_LAYOUT_QUAD  ? TMAC_TABLE_S8
+                                         : TMAC_TABLE_U8;
 }
 
 /* Table bytes per step and column. */
@@ -156,8 +165,15 @@ typedef void tmac_build_fn(const struct tmac_build *build);
  *                                  I8: [R] i8 sub-scale, then MIN: [R] u8 sub-minimum;
  *                                  U4: [R] sub-scale in the low, sub-minimum in the high half-byte;
  *                                  then POINT: [R] u8 zero
- * They are expanded to floats for a tile and a chunk of steps at a time, so that most kernels know
- * one scale kind only:
+ *   NESTED is two levels of f16 with groups of 16 or 32 in super-groups of 64, 128 or 256, without
+ *   zero points; the own bytes of two neighbouring groups are interleaved, so that 16-bit lanes hold
+ *   the pairs that vpmaddwd multiplies:
+ *                                  [R] f16 scale (and MIN: [R] f16 minimum), then per pair of groups:
+ *                                  I8: [R][2] i8 sub-scale, then MIN: [R][2] u8 sub-minimum;
+ *                                  U4: [R][2] sub-scale and sub-minimum
+ *
+ * NESTED kernels read them so. The others are expanded to floats for a tile and a chunk of steps at a
+ * time, so that most kernels know one scale kind only:
  *     scale   = (float)packed;                  two levels: (float)packed * sub
  *     minimum = MIN: (float)packed;             two levels: (float)packed * sub
  *               POINT: -(scale * (float)zero)
@@ -237,7 +253,26 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *         if (minimum) acc = fma(minimum[b >> block_shift][r], act_sum[b][n], acc)
  *     y[n * y_stride + r] = acc
  * |I| < 2^24, so that its conversion is exact.
+ *
+ * NESTED scales the integers before they become floats, once per block of several groups. S is the
+ * sum of x8 over the group, as the tables have it:
+ *         P   = sum over the block's groups of sub[g][r] * (I_g + (int)offset * S_g)
+ *         acc = fma(scale[r], act_scale[b][n] * (float)P, acc)
+ *         if (minimum)
+ *             M   = sum over the block's groups of sub_minimum[g][r] * S_g
+ *             acc = fma(minimum[r], act_scale[b][n] * (float)M, acc)
+ * |P| <= 8 groups of 16 * 128 * 16 * 15 * 128 < 2^25 and |M| < 2^24 fit 32 bits; to floats they are
+ * rounded to nearest.
  * ------------------------------------------------------------------------------------------- */
+
+/* NESTED weights: where a tile's `scale` (and `minimum`) are f16 as packed, one super-group after the
+ * other by scale_stride. */
+struct tmac_nested {
+    enum tmac_sub_kind sub;
+    int group_k;              /* 16 or 32; a block has at least 2 groups */
+    const uint8_t *own;       /* of the chunk's first super-group; the next by scale_stride */
+    const int16_t *group_sum; /* [pair of groups of the chunk][columns][2] */
+};
 
 struct tmac_tile {
     enum tmac_layout layout; /* what was packed, for functions that serve several */
@@ -254,9 +289,10 @@ struct tmac_tile {
     float offset;    /* its factor `unit` is in it already */
     int steps;       /* in the chunk, >= 1 */
     int block_k;     /* 16, 32, 64 or 128; the chunk's last block may be short */
-    int block_shift; /* log2 of the blocks per group; 31: the chunk has one group */
+    int block_shift; /* log2 of the blocks per group (NESTED: super-group); 31: one for the chunk */
     int columns;     /* 1, 2, 4 or 8 */
     bool accumulate;
+    struct tmac_nested nested;
     float *y; /* tile_rows floats per column, any float alignment */
     size_t y_stride;
 };
@@ -280,6 +316,7 @@ struct tmac_kernels {
     /* The layout to pack for, by measurement: the best lookup layout, and the best of all. */
     uint8_t lookup_layout[TMAC_W_COUNT]; /* enum tmac_layout */
     uint8_t best_layout[TMAC_W_COUNT];
+    bool nested; /* NESTED is best for what it can hold */
 };
 
 /* Bits TMAC_ISA_* of what this machine can run. */

@@ -126,7 +126,7 @@ static void unpack_direct(int bits, int from, const uint8_t *cell, uint8_t *code
 void tmac_pack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *codes, size_t stride,
                     uint8_t *cell)
 {
-    if (layout != TMAC_LAYOUT_DIRECT) {
+    if (!tmac_layout_is_direct(layout)) {
         pack_lookup(layout, width, codes, stride, cell);
     } else if (width == TMAC_W3) {
         pack_direct(2, 0, codes, stride, cell);
@@ -139,7 +139,7 @@ void tmac_pack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *c
 void tmac_unpack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *cell,
                       uint8_t *codes, size_t stride)
 {
-    if (layout != TMAC_LAYOUT_DIRECT) {
+    if (!tmac_layout_is_direct(layout)) {
         unpack_lookup(layout, width, cell, codes, stride);
     } else if (width == TMAC_W3) {
         unpack_direct(2, 0, cell, codes, stride);

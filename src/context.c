@@ -65,14 +65,16 @@ void tmac_run(const struct tmac_context *context, int count, tmac_task *task, vo
         task(arg, i);
 }
 
-enum tmac_layout tmac_choose_layout(const struct tmac_context *context, enum tmac_w width)
+enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
+                                    const struct tmac_spec *spec)
 {
-    switch (context->family) {
-    case TMAC_FAMILY_LOOKUP:
-        return (enum tmac_layout)context->kernels.lookup_layout[width];
-    case TMAC_FAMILY_DIRECT:
+    const struct tmac_kernels *kernels = &context->kernels;
+
+    if (context->family == TMAC_FAMILY_LOOKUP)
+        return (enum tmac_layout)kernels->lookup_layout[spec->width];
+    if (kernels->nested && tmac_spec_can_nest(spec))
+        return TMAC_LAYOUT_NESTED;
+    if (context->family == TMAC_FAMILY_DIRECT)
         return TMAC_LAYOUT_DIRECT;
-    default:
-        return (enum tmac_layout)context->kernels.best_layout[width];
-    }
+    return (enum tmac_layout)kernels->best_layout[spec->width];
 }

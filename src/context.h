@@ -3,8 +3,7 @@
 #ifndef TMAC_CONTEXT_H
 #define TMAC_CONTEXT_H
 
-#include "kernels.h"
-#include "tmac.h"
+#include "shape.h"
 
 struct tmac_context {
     struct tmac_kernels kernels;
@@ -37,7 +36,8 @@ int tmac_tasks(const struct tmac_context *context, double work, double least);
 /* Runs task(arg, i) for i in [0, count) with the context's threads; returns when all are done. */
 void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg);
 
-/* The layout to pack a width in. */
-enum tmac_layout tmac_choose_layout(const struct tmac_context *context, enum tmac_w width);
+/* The layout to pack weights in, which the rest of their spec tells. */
+enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
+                                    const struct tmac_spec *spec);
 
 #endif

@@ -30,6 +30,8 @@ static bool scales_in_place(const struct tmac_product *product, int64_t columns)
 {
     const struct tmac_spec *spec = &product->shape->spec;
 
+    if (spec->layout == TMAC_LAYOUT_NESTED)
+        return true;
     if (spec->sub_kind != TMAC_SUB_KIND_NONE || spec->zero_kind == TMAC_ZERO_KIND_POINT ||
         spec->group < TMAC_STEP_K)
         return false;
@@ -108,11 +110,15 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
     const size_t rows = (size_t)shape->tile_rows;
 
     if (in_place) {
-        const int64_t group = shape->spec.whole_row ? 0 : step * TMAC_STEP_K / shape->spec.group;
+        /* One level of scales: a group is a super-group. */
+        const int64_t super =
+            shape->spec.whole_row ? 0 : step * TMAC_STEP_K / shape->spec.super_group;
+        const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
         tile->half = format->type == TMAC_SCALE_KIND_F16;
-        tile->scale_stride = tmac_scale_geometry(format, shape->tile_rows).super;
-        tile->scale = packed + (size_t)group * tile->scale_stride;
+        tile->scale_stride = geometry.super;
+        tile->scale = packed + (size_t)super * tile->scale_stride;
         tile->minimum = (const uint8_t *)tile->scale + rows * tmac_scale_type_bytes(format->type);
+        tile->nested.own = (const uint8_t *)tile->scale + geometry.head;
     } else {
         expand_chunk(product, packed, step, tile->steps, scales);
         tile->scale_stride = rows * sizeof *scales->scale;
@@ -141,6 +147,8 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .steps = (int)steps,
         .block_k = shape->block_k,
         .block_shift = shape->block_shift,
+        .nested.sub = shape->spec.sub_kind,
+        .nested.group_k = shape->table_group,
         .accumulate = step != 0,
         .y_stride = (size_t)target->stride,
     };
@@ -156,6 +164,10 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
         tile.act_scale = act_scale + block * columns;
         tile.act_sum = act_sum + block * columns;
+        if (tables->group_k)
+            tile.nested.group_sum =
+                (const int16_t *)(const void *)(product->tables + panel.group_sums) +
+                (size_t)(step * TMAC_STEP_K / tables->group_k) * columns;
         tile.y = target->y + (tile_index - target->tile_begin) * shape->tile_rows +
                  (c - target->column_begin) * target->stride;
         product->kernels->kernel[tile.layout][tile.width].multiply(&tile);

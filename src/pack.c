@@ -15,7 +15,22 @@ static uint8_t *put_scale(uint8_t *at, enum tmac_scale_kind type, int row, uint3
     return at;
 }
 
-/* One group of one row to where tmac_expand_fn finds it. */
+/* The small integers of one group of one row, in what kernels.h calls NESTED: `own` is the pair's. */
+static void put_nested(const struct tmac_scale_format *format, uint8_t *own, size_t rows,
+                       size_t row, size_t in_pair, const struct tmac_group *group)
+{
+    uint8_t *at = own + 2 * row + in_pair;
+
+    if (format->sub == TMAC_SUB_KIND_U4) {
+        *at = (uint8_t)(group->sub | group->sub_minimum << 4);
+    } else {
+        *at = (uint8_t)group->sub;
+        if (format->zero == TMAC_ZERO_KIND_MIN)
+            at[2 * rows] = group->sub_minimum;
+    }
+}
+
+/* One group of one row to where its kernels find it. */
 static void put_group(const struct tmac_shape *shape, const struct tmac_scale_geometry *geometry,
                       uint8_t *scales, int64_t index, int row, const struct tmac_group *group)
 {
@@ -30,7 +45,10 @@ static void put_group(const struct tmac_shape *shape, const struct tmac_scale_ge
     if (minimum)
         put_scale(head + rows * tmac_scale_type_bytes(format->type), format->type, row,
                   group->minimum);
-    if (format->sub == TMAC_SUB_KIND_U4) {
+    if (shape->spec.layout == TMAC_LAYOUT_NESTED) {
+        const size_t in_pair = (size_t)index % 2;
+        put_nested(format, own - in_pair * geometry->group, rows, r, in_pair, group);
+    } else if (format->sub == TMAC_SUB_KIND_U4) {
         own[r] = (uint8_t)(group->sub | group->sub_minimum << 4);
         own += rows;
     } else if (format->sub == TMAC_SUB_KIND_I8) {

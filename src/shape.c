@@ -28,6 +28,16 @@ static tmac_status check_groups(const struct tmac_spec *spec)
     return spec->cols % spec->group || spec->cols % spec->super_group ? TMAC_ERROR_GROUP : TMAC_OK;
 }
 
+bool tmac_spec_can_nest(const struct tmac_spec *spec)
+{
+    return spec->sub_kind != TMAC_SUB_KIND_NONE && spec->scale_type == TMAC_SCALE_KIND_F16 &&
+           (spec->group == 16 || spec->group == 32) &&
+           is_power_of_two(spec->super_group, 64, 256) && spec->scale_unit == 1.0f &&
+           (spec->zero_kind == TMAC_ZERO_KIND_MIN ||
+            (spec->zero_kind == TMAC_ZERO_KIND_NONE && spec->zero == rintf(spec->zero) &&
+             spec->zero >= 0.0f && spec->zero <= 15.0f));
+}
+
 static tmac_status check_spec(const struct tmac_spec *spec)
 {
     if (spec->rows < 1 || spec->cols < 1)
@@ -41,6 +51,8 @@ static tmac_status check_spec(const struct tmac_spec *spec)
         return TMAC_ERROR_ZERO;
     if (spec->scale_unit != 1.0f &&
         (spec->scale_unit != 2.0f || spec->zero_kind != TMAC_ZERO_KIND_NONE))
+        return TMAC_ERROR_ENUM;
+    if (spec->layout == TMAC_LAYOUT_NESTED && !tmac_spec_can_nest(spec))
         return TMAC_ERROR_ENUM;
     return check_groups(spec);
 }
@@ -62,7 +74,7 @@ static float kernel_offset(const struct tmac_spec *spec)
     const float zero = spec->zero_kind == TMAC_ZERO_KIND_NONE ? spec->zero : 0.0f;
     float centre = 0.0f;
 
-    if (spec->layout != TMAC_LAYOUT_DIRECT)
+    if (!tmac_layout_is_direct(spec->layout))
         centre =
             spec->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(spec->width)) - 1) * 0.5f;
     return (centre - zero) * spec->scale_unit;
@@ -87,6 +99,19 @@ static bool sizes(struct tmac_shape *shape)
            shape->bytes <= PTRDIFF_MAX;
 }
 
+/* A block is a group, or what scales its integers by itself: a super-group; but no more than the
+ * tables may have under one scale. */
+static void choose_blocks(struct tmac_shape *shape)
+{
+    const struct tmac_spec *spec = &shape->spec;
+    const bool nested = spec->layout == TMAC_LAYOUT_NESTED;
+    const int64_t scaled = nested ? spec->super_group : spec->group;
+
+    shape->block_k = spec->whole_row || scaled > TMAC_MAX_BLOCK_K ? TMAC_MAX_BLOCK_K : (int)scaled;
+    shape->block_shift = spec->whole_row ? 31 : log2_int(scaled / shape->block_k);
+    shape->table_group = nested ? (int)spec->group : 0;
+}
+
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec)
 {
     const tmac_status status = check_spec(spec);
@@ -108,28 +133,30 @@ tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *sp
         .sub = spec->sub_kind,
         .super_groups = spec->super_group / spec->group,
     };
-    if (spec->whole_row || spec->group > TMAC_MAX_BLOCK_K)
-        shape->block_k = TMAC_MAX_BLOCK_K;
-    else
-        shape->block_k = (int)spec->group;
-    shape->block_shift = spec->whole_row ? 31 : log2_int(spec->group / shape->block_k);
+    choose_blocks(shape);
     shape->offset = kernel_offset(spec);
-    shape->table_layout = tmac_table_layout(tmac_layout_table_kind(spec->layout), shape->block_k);
+    shape->table_layout =
+        tmac_table_layout(tmac_layout_table_kind(spec->layout), shape->block_k, shape->table_group);
     return sizes(shape) ? TMAC_OK : TMAC_ERROR_OVERFLOW;
 }
 
-uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k)
+uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k, int group_k)
 {
-    return ((uint32_t)kind + 1) << 16 | (uint32_t)block_k;
+    return ((uint32_t)kind + 1) << 16 | (uint32_t)(group_k / 16) << 8 | (uint32_t)block_k;
 }
 
-tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k)
+tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k,
+                                    int *group_k)
 {
-    const uint32_t k = layout & 0xffff, number = layout >> 16;
+    const uint32_t block = layout & 0xff, group = (layout >> 8 & 0xff) * 16, number = layout >> 16;
 
-    if (number < 1 || number > TMAC_TABLE_KIND_COUNT || !is_power_of_two(k, 16, TMAC_MAX_BLOCK_K))
+    if (number < 1 || number > TMAC_TABLE_KIND_COUNT ||
+        !is_power_of_two(block, 16, TMAC_MAX_BLOCK_K))
+        return TMAC_ERROR_TABLE_LAYOUT;
+    if (group && (number - 1 != TMAC_TABLE_INT8 || (group != 16 && group != 32) || block < 64))
         return TMAC_ERROR_TABLE_LAYOUT;
     *kind = (enum tmac_table_kind)(number - 1);
-    *block_k = (int)k;
+    *block_k = (int)block;
+    *group_k = (int)group;
     return TMAC_OK;
 }

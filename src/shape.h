@@ -31,12 +31,13 @@ struct tmac_shape {
     int64_t steps;   /* of 32 activations, the last padded */
     int64_t groups;  /* per row */
     int block_k;     /* activations that share one table scale */
-    int block_shift; /* log2 of the blocks per group; 31: a row is one group */
+    int block_shift; /* log2 of the blocks per group (NESTED: super-group); 31: a row is one group */
     float offset; /* what the kernels multiply the sum of activations with; scale_unit is in it */
     size_t cell_bytes;
     size_t scale_bytes; /* scales of a tile, padded to 64 */
     size_t tile_bytes;  /* scales, then cells */
     size_t bytes;       /* header and all tiles */
+    int table_group;    /* NESTED: the group size, whose sums the tables have; else 0 */
     uint32_t table_layout;
 };
 
@@ -44,9 +45,14 @@ struct tmac_shape {
  * possible and no size overflows. */
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec);
 
-/* A table layout's number is its kind and block size: public, so it never changes meaning. */
-uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k);
-tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k);
+/* Whether the layout NESTED can hold such weights. */
+bool tmac_spec_can_nest(const struct tmac_spec *spec);
+
+/* A table layout's number is its kind, the group size of NESTED weights (0 for others) and the block
+ * size: public, so it never changes meaning. */
+uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k, int group_k);
+tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k,
+                                    int *group_k);
 
 /* false where the product or sum does not fit. */
 static inline bool tmac_size_mul(size_t a, size_t b, size_t *out)

@@ -10,7 +10,8 @@ enum { CHUNK_K = 256, CHUNK_BLOCKS = CHUNK_K / 16 };
 tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layout, int64_t cols,
                                   int64_t columns)
 {
-    const tmac_status status = tmac_table_layout_split(layout, &shape->kind, &shape->block_k);
+    const tmac_status status =
+        tmac_table_layout_split(layout, &shape->kind, &shape->block_k, &shape->group_k);
 
     if (status != TMAC_OK)
         return status;
@@ -26,9 +27,11 @@ tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layou
     shape->steps = padded / TMAC_STEP_K;
     shape->blocks = padded / shape->block_k;
     shape->step_bytes = tmac_table_step_bytes(shape->kind);
-    shape->column_bytes = ((size_t)shape->steps * shape->step_bytes +
-                           (size_t)shape->blocks * 2 * sizeof(float) + 63) &
-                          ~(size_t)63;
+    shape->groups = shape->group_k ? padded / shape->group_k : 0;
+    shape->column_bytes =
+        ((size_t)shape->steps * shape->step_bytes + (size_t)shape->blocks * 2 * sizeof(float) +
+         (size_t)shape->groups * sizeof(int16_t) + 63) &
+        ~(size_t)63;
     return TMAC_OK;
 }
 
@@ -52,6 +55,7 @@ struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t
     panel.data = (size_t)first * shape->column_bytes;
     panel.scales = panel.data + (size_t)shape->steps * shape->step_bytes * (size_t)panel.columns;
     panel.sums = panel.scales + (size_t)shape->blocks * sizeof(float) * (size_t)panel.columns;
+    panel.group_sums = panel.sums + (size_t)shape->blocks * sizeof(float) * (size_t)panel.columns;
     return panel;
 }
 
@@ -131,6 +135,23 @@ static bool keeps_int8(const struct tmac_table_shape *shape, const tmac_activati
            x->scale_group % shape->block_k == 0;
 }
 
+/* The sums of int8 activations over groups, for the chunk of one column whose tables are built. */
+static void sum_groups(const struct tmac_table_shape *shape, const struct tmac_build *build,
+                       int16_t *sums, size_t columns)
+{
+    const int quads = shape->group_k / 4, groups = build->blocks * build->block_k / shape->group_k;
+
+    for (int g = 0; g < groups; g++) {
+        const uint8_t *x = build->tables + (size_t)(g * quads) * build->group_stride;
+        int sum = 0;
+
+        for (int q = 0; q < quads; q++, x += build->group_stride)
+            for (int i = 0; i < 4; i++)
+                sum += (int8_t)x[i];
+        sums[(size_t)(g / 2) * columns * 2 + (size_t)(g % 2)] = (int16_t)sum;
+    }
+}
+
 static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
                         const tmac_activations *x, const struct tmac_panel *panel, int64_t k,
                         uint8_t *tables)
@@ -166,6 +187,11 @@ static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_ta
         build.scale = scales + block * columns + n;
         build.sum = sums + block * columns + n;
         kernels->build[shape->kind](&build);
+        if (shape->group_k) {
+            int16_t *sums = (int16_t *)(void *)(tables + panel->group_sums);
+            sum_groups(shape, &build, sums + ((size_t)(k / shape->group_k) * columns + 2 * n),
+                       columns);
+        }
     }
 }
 

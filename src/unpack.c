@@ -3,9 +3,14 @@
 #include "packed.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Steps whose scales fit the stack: as many groups as steps * 2. */
 enum { CHUNK_STEPS = 8 };
+
+/* NESTED scales of a chunk: at most 4 super-groups with scales and minimums of 32 rows in f16, and 16
+ * groups with two bytes for each of 32 rows. */
+enum { SEPARATE_BYTES = 4 * 2 * 32 * 2 + 16 * 2 * 32 };
 
 struct chunk {
     _Alignas(64) float scale[2 * CHUNK_STEPS * TMAC_MAX_TILE_ROWS];
@@ -48,6 +53,25 @@ static void unpack_codes(const struct tmac_shape *shape, const struct chunk *chu
     }
 }
 
+/* NESTED super-groups to the order of the other layouts, where the own bytes of two groups are not
+ * interleaved. */
+static void separate_groups(const struct tmac_shape *shape, const uint8_t *from, int64_t supers,
+                            uint8_t *to)
+{
+    const struct tmac_scale_geometry geometry =
+        tmac_scale_geometry(&shape->scale_format, shape->tile_rows);
+    const size_t rows = (size_t)shape->tile_rows, pair = 2 * geometry.group;
+
+    for (int64_t s = 0; s < supers; s++, from += geometry.super, to += geometry.super) {
+        memcpy(to, from, geometry.head);
+        for (size_t at = geometry.head; at < geometry.super; at += pair)
+            for (size_t i = 0; i < pair; i++) { /* from [kind][row][group], to [group][kind][row] */
+                const size_t kind = i / (2 * rows), row = i / 2 % rows, group = i % 2;
+                to[at + group * geometry.group + kind * rows + row] = from[at + i];
+            }
+    }
+}
+
 /* Rows [begin, end) of a tile, activations [k, k_end) of one chunk. */
 static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kernels *kernels,
                          const uint8_t *tile, int64_t k, int64_t k_end, int begin, int end,
@@ -56,7 +80,8 @@ static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kerne
     struct chunk chunk;
     uint8_t codes[TMAC_MAX_TILE_ROWS][TMAC_STEP_K];
     const int64_t first_group = group_at(shape, k);
-    const struct tmac_expand expand = {
+    uint8_t separate[SEPARATE_BYTES];
+    struct tmac_expand expand = {
         .format = &shape->scale_format,
         .packed = tile,
         .tile_rows = shape->tile_rows,
@@ -66,6 +91,13 @@ static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kerne
         .minimum = chunk.minimum,
     };
 
+    if (shape->spec.layout == TMAC_LAYOUT_NESTED) {
+        const int64_t super = shape->spec.super_group, first = k / super;
+        const size_t at = (size_t)first * tmac_scale_geometry(&shape->scale_format, 32).super;
+        separate_groups(shape, tile + at, (k_end - k + super - 1) / super, separate);
+        expand.packed = separate;
+        expand.group = 0;
+    }
     kernels->expand(&expand);
     for (; k < k_end; k += TMAC_STEP_K) {
         const size_t step = (size_t)(k / TMAC_STEP_K);

@@ -145,9 +145,9 @@ static void check_row(const struct matrix *m, const tmac_weights_info *info, int
     float *weights = malloc((size_t)cols * sizeof *weights);
     double want, bound;
     enum tmac_table_kind kind;
-    int block_k;
+    int block_k, group_k;
 
-    CHECK_OK(tmac_table_layout_split(info->table_layout, &kind, &block_k));
+    CHECK_OK(tmac_table_layout_split(info->table_layout, &kind, &block_k, &group_k));
     for (int64_t k = 0; k < cols; k++)
         weights[k] = matrix_weight(m, row, k);
     want = exact(weights, x, cols);
@@ -214,7 +214,7 @@ static void check_relative(enum data data)
                                                  .group = group,
                                                  .zero = (tmac_zero)(index % 4)};
                 const struct errors e = measure(&kind, contexts.best[l], data, 16, index);
-                const int direct = l == TMAC_LAYOUT_DIRECT;
+                const int direct = tmac_layout_is_direct((enum tmac_layout)l);
                 /* Far from symmetric all rows are alike, and so are their errors: fewer samples. */
                 const double limit =
                     limits[data][direct] * (kind.zero == TMAC_ZERO_SYMMETRIC ? 1 : 1.6);
@@ -250,17 +250,18 @@ static void test_error_bound(void **state)
             const int layout = variant % LAYOUTS;
             const struct matrix_kind kind = {.rows = shapes[s][0],
                                              .cols = shapes[s][1],
-                                             .width = (tmac_width)(1 + variant / 4 % 5),
+                                             .width = (tmac_width)(1 + variant / LAYOUTS % 5),
                                              .group = shapes[s][2],
                                              .scale_type = (tmac_scale_type)(index % 3),
-                                             .zero = (tmac_zero)(variant / 20 % 4)};
+                                             .zero = (tmac_zero)(variant / (5 * LAYOUTS) % 4)};
             struct errors e;
+            int direct;
             if (index++ % (uint64_t)share)
                 continue;
             e = measure(&kind, (index % 2 ? contexts.best : contexts.scalar)[layout],
-                        (enum data)(variant / 80), 3, index);
-            worst[layout == TMAC_LAYOUT_DIRECT] =
-                fmax(worst[layout == TMAC_LAYOUT_DIRECT], e.worst);
+                        (enum data)(variant / (20 * LAYOUTS)), 3, index);
+            direct = tmac_layout_is_direct((enum tmac_layout)layout);
+            worst[direct] = fmax(worst[direct], e.worst);
         }
     printf("    of the bound is used: lookup up to %.0f %%, direct up to %.0f %%\n", 100 * worst[0],
            100 * worst[1]);

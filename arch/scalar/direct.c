@@ -29,7 +29,7 @@ static unsigned direct_code(const uint8_t *cell, enum tmac_w width, int row, int
     }
 }
 
-static int32_t direct_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+int32_t scalar_direct_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
                               int half_end)
 {
     const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
@@ -50,5 +50,5 @@ static int32_t direct_integer(const struct tmac_tile *tile, int column, int row,
 
 void scalar_direct(const struct tmac_tile *tile)
 {
-    scalar_multiply(tile, direct_integer);
+    scalar_multiply(tile, scalar_direct_integer);
 }

@@ -11,16 +11,21 @@ void tmac_scalar_init(struct tmac_kernels *kernels)
     static const char *const direct_name[TMAC_W_COUNT] = {"direct_w1_scalar", "direct_w2_scalar",
                                                           "direct_w3_scalar", "direct_w4_scalar",
                                                           "direct_wt_scalar"};
+    static const char *const nested_name[TMAC_W_COUNT] = {"nested_w1_scalar", "nested_w2_scalar",
+                                                          "nested_w3_scalar", "nested_w4_scalar",
+                                                          "nested_wt_scalar"};
 
     memset(kernels, 0, sizeof *kernels);
     for (int w = 0; w < TMAC_W_COUNT; w++) {
         const struct tmac_kernel lookup = {lookup_name[w], scalar_lookup, false};
         const struct tmac_kernel direct = {direct_name[w], scalar_direct, false};
+        const struct tmac_kernel nested = {nested_name[w], scalar_nested, false};
 
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_ROWS64][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_QUAD][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct;
+        kernels->kernel[TMAC_LAYOUT_NESTED][w] = nested;
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
         kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
     }

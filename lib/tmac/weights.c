@@ -13,7 +13,7 @@ tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *give
     if ((status = tmac_struct_read(desc, sizeof *desc, sizeof *desc, given)) ||
         (status = tmac_source_init(source, desc, with_data)))
         return status;
-    source->spec.layout = tmac_choose_layout(context, source->spec.width);
+    source->spec.layout = tmac_choose_layout(context, &source->spec);
     return tmac_shape_init(shape, &source->spec);
 }
 
@@ -125,16 +125,15 @@ void tmac_weights_free(tmac_weights *weights)
 
 static tmac_family layout_family(enum tmac_layout layout)
 {
-    return layout == TMAC_LAYOUT_DIRECT ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP;
+    return tmac_layout_is_direct(layout) ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP;
 }
 
 static const char *layout_name(enum tmac_layout layout)
 {
     static const char *const names[TMAC_LAYOUT_COUNT] = {
-        [TMAC_LAYOUT_ROWS32] = "rows32",
-        [TMAC_LAYOUT_ROWS64] = "rows64",
-        [TMAC_LAYOUT_QUAD] = "quad",
-        [TMAC_LAYOUT_DIRECT] = "direct",
+        [TMAC_LAYOUT_ROWS32] = "rows32", [TMAC_LAYOUT_ROWS64] = "rows64",
+        [TMAC_LAYOUT_QUAD] = "quad",     [TMAC_LAYOUT_DIRECT] = "direct",
+        [TMAC_LAYOUT_NESTED] = "nested",
     };
     return names[layout];
 }

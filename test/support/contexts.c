@@ -8,7 +8,8 @@
 
 const char *const isa_names[ISAS] = {"scalar",          "x86-avx2", "x86-avx512", "x86-avx512-vnni",
                                      "x86-avx512-vbmi", "arm64",    "arm64-dotprod"};
-const char *const context_layout_names[LAYOUTS] = {"rows32", "rows64", "quad", "direct"};
+const char *const context_layout_names[LAYOUTS] = {"rows32", "rows64", "quad", "direct",
+                                                  "nested"};
 
 struct isas isas_available(void)
 {
@@ -32,11 +33,12 @@ tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads)
         .struct_size = sizeof options,
         .isa = isa,
         .threads = threads,
-        .family = layout == TMAC_LAYOUT_DIRECT ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP,
+        .family = tmac_layout_is_direct(layout) ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP,
     };
     tmac_context *context;
 
     CHECK_OK(tmac_context_create(&options, &context));
+    context->kernels.nested = layout == TMAC_LAYOUT_NESTED;
     memset(context->kernels.lookup_layout, (int)layout, sizeof context->kernels.lookup_layout);
     return context;
 }

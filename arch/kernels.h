@@ -254,8 +254,9 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *     y[n * y_stride + r] = acc
  * |I| < 2^24, so that its conversion is exact.
  *
- * NESTED scales the integers before they become floats, once per block of several groups. S is the
- * sum of x8 over the group, as the tables have it:
+ * NESTED scales the integers before they become floats, once per block of several groups. Its chunks
+ * are whole super-groups; offset is a whole number -15..0, and 0 where there are minimums. S is the sum
+ * of x8 over the group, as the tables have it:
  *         P   = sum over the block's groups of sub[g][r] * (I_g + (int)offset * S_g)
  *         acc = fma(scale[r], act_scale[b][n] * (float)P, acc)
  *         if (minimum)

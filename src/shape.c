@@ -30,8 +30,8 @@ static tmac_status check_groups(const struct tmac_spec *spec)
 
 bool tmac_spec_can_nest(const struct tmac_spec *spec)
 {
-    return spec->sub_kind != TMAC_SUB_KIND_NONE && spec->scale_type == TMAC_SCALE_KIND_F16 &&
-           (spec->group == 16 || spec->group == 32) &&
+    return spec->width != TMAC_W1 && spec->sub_kind != TMAC_SUB_KIND_NONE &&
+           spec->scale_type == TMAC_SCALE_KIND_F16 && (spec->group == 16 || spec->group == 32) &&
            is_power_of_two(spec->super_group, 64, 256) && spec->scale_unit == 1.0f &&
            (spec->zero_kind == TMAC_ZERO_KIND_MIN ||
             (spec->zero_kind == TMAC_ZERO_KIND_NONE && spec->zero == rintf(spec->zero) &&

@@ -13,14 +13,23 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         {"direct_w3_m32_avx2", avx2_direct_w3, true}, {"direct_w4_m32_avx2", avx2_direct_w4, true},
         {"direct_wt_m32_avx2", avx2_direct_w2, true},
     };
+    static const struct tmac_kernel nested[TMAC_W_COUNT] = {
+        [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, true},
+        [TMAC_W3] = {"nested_w3_m32_avx2", avx2_nested_w3, true},
+        [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, true},
+        [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, true},
+    };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {
+        if (nested[w].multiply) /* 1 bit is left to scalar: nothing is packed so */
+            kernels->kernel[TMAC_LAYOUT_NESTED][w] = nested[w];
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup[w];
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct[w];
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
         kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
     }
     kernels->best_layout[TMAC_W4] = TMAC_LAYOUT_DIRECT;
+    kernels->nested = true;
     kernels->build[TMAC_TABLE_U8] = avx2_build_u8;
     kernels->build[TMAC_TABLE_S8] = avx2_build_s8;
     kernels->build[TMAC_TABLE_INT8] = avx2_build_int8;

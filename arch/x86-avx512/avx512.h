@@ -149,5 +149,8 @@ void avx512_bf16_to_f32(const uint16_t *from, float *to, size_t count);
 extern const struct tmac_kernel avx512_lookup[TMAC_W_COUNT];
 extern const struct tmac_kernel avx512_direct[TMAC_W_COUNT];
 extern const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT];
+/* The same for NESTED; 1 bit is left to scalar. */
+extern const struct tmac_kernel avx512_nested[TMAC_W_COUNT];
+extern const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT];
 
 #endif

@@ -2,18 +2,7 @@
  * Layout DIRECT with VNNI: vpdpbusd multiplies unsigned codes by int8 activations and adds four
  * neighbouring products into the row's 32-bit lane. Exact at any block: 128 * 15 * 128 < 2^24. */
 #include "direct.h"
-
-INLINE __m512i dot(__m512i sum, __m512i codes, __m512i x)
-{
-#if defined(__GNUC__) && !defined(__clang__)
-    /* With the intrinsic gcc 12 copies every sum at each turn of gemv's loop: a quarter more to
-     * decode. In panels it does not, and there this makes it copy one. */
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(x));
-    return sum;
-#else
-    return _mm512_dpbusd_epi32(sum, codes, x);
-#endif
-}
+#include "vnni.h"
 
 /* gemv masks codes where they stand in their byte, and sums each position on its own: a field, of
  * weight 2^bit. To shift a vector of codes down first makes fewer fields, which pays as long as a

@@ -9,9 +9,12 @@ void tmac_avx512_init(struct tmac_kernels *kernels)
     for (int w = 0; w < TMAC_W_COUNT; w++) {
         kernels->kernel[TMAC_LAYOUT_ROWS64][w] = avx512_lookup[w];
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = avx512_direct[w];
+        if (avx512_nested[w].multiply)
+            kernels->kernel[TMAC_LAYOUT_NESTED][w] = avx512_nested[w];
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS64;
         kernels->best_layout[w] = w == TMAC_W4 ? TMAC_LAYOUT_DIRECT : TMAC_LAYOUT_ROWS64;
     }
+    kernels->nested = true;
     kernels->build[TMAC_TABLE_U8] = avx512_build_lookup_u8;
     kernels->build[TMAC_TABLE_S8] = avx512_build_lookup_s8;
     kernels->build[TMAC_TABLE_INT8] = avx512_build_int8;

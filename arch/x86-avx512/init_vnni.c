@@ -8,6 +8,8 @@ void tmac_avx512_vnni_init(struct tmac_kernels *kernels)
 {
     for (int w = 0; w < TMAC_W_COUNT; w++) {
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = avx512_direct_vnni[w];
+        if (avx512_nested_vnni[w].multiply)
+            kernels->kernel[TMAC_LAYOUT_NESTED][w] = avx512_nested_vnni[w];
         kernels->best_layout[w] = w == TMAC_W1 ? TMAC_LAYOUT_ROWS64 : TMAC_LAYOUT_DIRECT;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The scalar multiply kernels against sums that know nothing of cells, planes and tables: codes
  * and small integer activations, put where arch/kernels.h says, must come back as
- *     direct   sum of q x
+ *     direct   sum of q x, NESTED: of q x times the sub-scale of its group
  *     lookup   2 * sum of q x - (2^b - 1) * sum of x      (ternary: - 2 * sum of x)
  * since a plane's entry is the sum of +-x. */
 #include <math.h>
@@ -17,6 +17,7 @@
 #include "random.h"
 #include "rungs.h"
 
+enum { NESTED_ZERO = 3 };
 enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64, COLUMNS = 8 };
 
 /* A matrix as its owner sees it, and the same as a kernel gets it. */
@@ -24,7 +25,10 @@ struct model {
     enum tmac_layout layout;
     enum tmac_w width;
     int rows, columns, steps, block_k, blocks;
-    int q[ROWS][MAX_K], x[COLUMNS][MAX_K];
+    int q[ROWS][MAX_K], x[COLUMNS][MAX_K], sub[ROWS][MAX_K / 16]; /* NESTED, of groups of 16 */
+    uint8_t own[MAX_K / 16 * ROWS];
+    uint16_t half[ROWS];
+    int16_t group_sum[MAX_K / 16 * COLUMNS];
     float scale[ROWS], act_scale[MAX_BLOCKS * COLUMNS], act_sum[MAX_BLOCKS * COLUMNS];
     _Alignas(64) uint8_t codes[MAX_STEPS * 64 * 32 * 4 / 8];
     _Alignas(64) uint8_t tables[MAX_STEPS * COLUMNS * 128];
@@ -33,7 +37,7 @@ struct model {
 
 static bool is_lookup(const struct model *m)
 {
-    return m->layout != TMAC_LAYOUT_DIRECT;
+    return !tmac_layout_is_direct(m->layout);
 }
 
 /* Sets bits in a cell: `value` at bit `bit` of byte `byte`. */
@@ -121,15 +125,36 @@ static void fill(struct model *m, struct rng *rng)
     }
 }
 
+/* One super-group of 256 rows' worth of I8 sub-scales, groups of 16, under f16 scales of 1. */
+static void fill_nested(struct model *m, struct rng *rng)
+{
+    for (int g = 0; g < m->steps * 2; g++) {
+        for (int r = 0; r < m->rows; r++) {
+            m->sub[r][g] = rng_between(rng, -128, 127);
+            m->own[g / 2 * 64 + 2 * r + g % 2] = (uint8_t)m->sub[r][g];
+            m->half[r] = 0x3c00;
+            m->scale[r] = 1;
+        }
+        for (int n = 0; n < m->columns; n++) {
+            int sum = 0;
+            for (int k = 16 * g; k < 16 * g + 16; k++)
+                sum += m->x[n][k];
+            m->group_sum[(g / 2 * m->columns + n) * 2 + g % 2] = (int16_t)sum;
+        }
+    }
+}
+
 /* The integer of a block, from the codes and activations alone. */
 static long block_integer(const struct model *m, int row, int column, int block)
 {
     const int first = block * m->block_k, last = m->steps * 32;
     const int zero = m->width == TMAC_WT ? 2 : (1 << tmac_width_bits(m->width)) - 1;
+    const bool nested = m->layout == TMAC_LAYOUT_NESTED;
     long qx = 0, x = 0;
 
     for (int k = first; k < first + m->block_k && k < last; k++) {
-        qx += (long)m->q[row][k] * m->x[column][k];
+        const int q = nested ? (m->q[row][k] - NESTED_ZERO) * m->sub[row][k / 16] : m->q[row][k];
+        qx += (long)q * m->x[column][k];
         x += m->x[column][k];
     }
     return is_lookup(m) ? 2 * qx - zero * x : qx;
@@ -147,10 +172,10 @@ static double expected(const struct model *m, const struct tmac_tile *tile, int 
         const double sum = tile->act_sum[meta], scale = m->scale[row];
         const double product = (double)block_integer(m, row, column, b) * tile->act_scale[meta];
         const double minimum = tile->minimum ? scale : 0.0; /* the same array */
+        const double offset = m->layout == TMAC_LAYOUT_NESTED ? 0.0 : (double)tile->offset;
 
-        y += scale * (product + (double)tile->offset * sum) + minimum * sum;
-        *magnitude +=
-            fabs(scale * product) + fabs(scale * (double)tile->offset * sum) + fabs(minimum * sum);
+        y += scale * (product + offset * sum) + minimum * sum;
+        *magnitude += fabs(scale * product) + fabs(scale * offset * sum) + fabs(minimum * sum);
     }
     return y;
 }
@@ -169,6 +194,19 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
                          layout_names[m->layout], width_names[m->width], m->block_k, m->steps, n,
                          m->columns, r, got, want, (unsigned long long)test_seed);
         }
+}
+
+static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
+{
+    fill_nested(m, rng);
+    tile.scale = m->half;
+    tile.half = true;
+    tile.minimum = NULL;
+    tile.offset = -NESTED_ZERO;
+    tile.block_shift = m->block_k == 64 ? 2 : 1;
+    tile.nested = (struct tmac_nested){TMAC_SUB_KIND_I8, 16, m->own, m->group_sum};
+    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
+    check(m, &tile, 1e-5);
 }
 
 static void run(struct model *m, struct rng *rng)
@@ -193,6 +231,10 @@ static void run(struct model *m, struct rng *rng)
                              .y_stride = (size_t)m->rows};
 
     fill(m, rng);
+    if (m->layout == TMAC_LAYOUT_NESTED) {
+        run_nested(m, tile, rng);
+        return;
+    }
     rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
     check(m, &tile, 1e-5);
     /* And without the float stage: the integers themselves. */
@@ -221,6 +263,10 @@ void test_model(void **state)
         m->columns = 1 << i / 4 % 4;
         m->block_k = 16 << i % 4;
         m->steps = rng_between(&rng, 1, MAX_STEPS);
+        if (m->layout == TMAC_LAYOUT_NESTED) { /* one super-group of 256 */
+            m->block_k = i % 2 ? 64 : 128;
+            m->steps = 8;
+        }
         m->blocks = (m->steps * 32 + m->block_k - 1) / m->block_k;
         run(m, &rng);
         free(m);

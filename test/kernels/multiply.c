@@ -39,6 +39,7 @@ struct multiply_case {
     int blocks, groups;
     bool half; /* kernels that read f16 scales get those, the others their floats */
     size_t half_stride;
+    struct guard nested, group_sum; /* NESTED: super-groups as packed; sums of the tables' groups */
     struct guard codes, scale, minimum, half_scale, half_minimum, tables, act_scale, act_sum, y;
     size_t y_count;
     float *y_before, *y_expected;
@@ -132,6 +133,47 @@ static void fill_tables(struct rng *rng, struct multiply_case *c)
     }
 }
 
+/* The super-groups of a NESTED tile: heads of finite f16, and any sub-scales. */
+static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
+{
+    struct tmac_tile *t = &c->tile;
+    const size_t head = minimum ? 128 : 64; /* f16 of 32 rows */
+    const size_t own = t->nested.sub == TMAC_SUB_KIND_I8 && minimum ? 64 : 32;
+    const size_t groups = (size_t)(t->block_k << t->block_shift) / (size_t)t->nested.group_k;
+    uint8_t *at;
+
+    t->scale_stride = head + groups * own;
+    at = guard_new(&c->nested, (size_t)c->groups * t->scale_stride, 64, guard_random_place(rng));
+    rng_bytes(rng, at, c->nested.size);
+    for (size_t i = 0; i < (size_t)c->groups * head / 2; i++) {
+        uint8_t *half = at + i / (head / 2) * t->scale_stride + i % (head / 2) * 2;
+        half[1] = (uint8_t)((half[1] & 0x83) | rng_between(rng, 0, 30) << 2);
+    }
+    t->half = true;
+    t->scale = at;
+    t->minimum = minimum ? at + 64 : NULL;
+    t->nested.own = at + head;
+}
+
+/* What the tables hold besides, for NESTED: [pair of groups][column][2]. */
+static void fill_group_sums(struct rng *rng, struct multiply_case *c)
+{
+    const int columns = c->tile.columns, quads = c->tile.nested.group_k / 4;
+    const int groups = c->tile.steps * TMAC_STEP_K / c->tile.nested.group_k;
+    const int8_t *x = c->tables.at;
+    int16_t *to = guard_new(&c->group_sum, (size_t)(groups * columns) * sizeof *to, sizeof *to,
+                            guard_random_place(rng));
+
+    for (int g = 0; g < groups; g++)
+        for (int n = 0; n < columns; n++) {
+            int sum = 0;
+            for (int i = 0; i < 4 * quads; i++)
+                sum += x[((g * quads + i / 4) * columns + n) * 4 + i % 4];
+            to[(g / 2 * columns + n) * 2 + g % 2] = (int16_t)sum;
+        }
+    c->tile.nested.group_sum = to;
+}
+
 /* Everything but the shape, which the caller has set. */
 static void fill_metadata(struct rng *rng, struct multiply_case *c)
 {
@@ -142,11 +184,15 @@ static void fill_metadata(struct rng *rng, struct multiply_case *c)
 
     c->tile.scale_stride = sizeof(float) * (rows + (size_t)rng_between(rng, 0, 20));
     c->half_stride = sizeof(uint16_t) * (rows + (size_t)rng_between(rng, 0, 40));
-    if (c->half)
+    if (c->tile.layout == TMAC_LAYOUT_NESTED)
+        fill_nested(rng, c, minimum);
+    else if (c->half)
         fill_half_scales(rng, c, &c->half_scale, &c->scale);
     else
         fill_scales(rng, c, &c->scale, 1.0f);
-    if (minimum && c->half)
+    if (c->tile.layout == TMAC_LAYOUT_NESTED)
+        fill_group_sums(rng, c);
+    else if (minimum && c->half)
         fill_half_scales(rng, c, &c->half_minimum, &c->minimum);
     else if (minimum)
         fill_scales(rng, c, &c->minimum, 0);
@@ -175,6 +221,23 @@ static void fill_result(struct rng *rng, struct multiply_case *c)
         c->y_before[i] = uninitialized && i % stride < rows ? NAN : 100.0f * rng_normal(rng);
 }
 
+/* NESTED has its own shapes: whole super-groups of 64, 128 or 256. */
+static void shape_nested(struct multiply_case *c, struct rng *rng)
+{
+    struct tmac_tile *t = &c->tile;
+
+    t->block_k = t->block_k < 64 ? 64 : 128;
+    t->block_shift = rng_between(rng, 0, t->block_k == 64 ? 2 : 1);
+    t->nested.group_k = 16 << rng_between(rng, 0, 1);
+    t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
+    t->offset = (float)-rng_between(rng, 0, 15);
+    t->unit = 1.0f;
+    c->half = false;
+    c->groups = (t->steps + 3) / 4;
+    c->blocks = c->groups << t->block_shift;
+    t->steps = c->blocks * t->block_k / TMAC_STEP_K;
+}
+
 static void make_case(struct multiply_case *c, struct rng *rng)
 {
     static const int shifts[] = {0, 1, 2, 31};
@@ -190,17 +253,24 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     c->half = t->columns == 1 && t->block_k >= 32 && rng_between(rng, 0, 1);
     t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
     t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
+    if (t->layout == TMAC_LAYOUT_NESTED)
+        shape_nested(c, rng);
     fill_codes(rng, c);
     fill_tables(rng, c);
     fill_metadata(rng, c);
     fill_result(rng, c);
-    const struct guard *inputs[] = {&c->codes,        &c->scale,  &c->minimum,   &c->half_scale,
-                                    &c->half_minimum, &c->tables, &c->act_scale, &c->act_sum};
-    for (int i = 0; i < 8; i++)
+    const struct guard *inputs[] = {&c->codes,        &c->scale,    &c->minimum,   &c->half_scale,
+                                    &c->half_minimum, &c->tables,   &c->act_scale, &c->act_sum,
+                                    &c->nested,       &c->group_sum};
+    for (int i = 0; i < 10; i++)
         guard_seal(inputs[i]);
     t->codes = c->codes.at;
-    t->scale = c->scale.at;
-    t->minimum = c->minimum.at;
+    if (t->layout != TMAC_LAYOUT_NESTED) {
+        t->scale = c->scale.at;
+        t->minimum = c->minimum.at;
+    } else if (t->minimum) {
+        t->offset = 0.0f;
+    }
     t->tables = c->tables.at;
     t->act_scale = c->act_scale.at;
     t->act_sum = c->act_sum.at;
@@ -209,10 +279,11 @@ static void make_case(struct multiply_case *c, struct rng *rng)
 
 static void free_case(struct multiply_case *c)
 {
-    struct guard *all[] = {&c->codes,           &c->scale,      &c->minimum,     &c->tables,
-                           &c->act_scale,       &c->act_sum,    &c->y,           &c->before_memory,
-                           &c->expected_memory, &c->half_scale, &c->half_minimum};
-    for (int i = 0; i < 11; i++)
+    struct guard *all[] = {
+        &c->codes,        &c->scale,  &c->minimum,       &c->tables,          &c->act_scale,
+        &c->act_sum,      &c->y,      &c->before_memory, &c->expected_memory, &c->half_scale,
+        &c->half_minimum, &c->nested, &c->group_sum};
+    for (int i = 0; i < 13; i++)
         guard_free(all[i]);
 }
 

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ * Layout NESTED: the frame around the integer stage. 16-bit lanes hold pairs, so that one vpmaddwd (or
+ * vpdpwssd) per 16 rows scales the integers of two groups by their sub-scales and adds them up:
+ *
+ *     lane of row r:   | I of group b | I of group a |   x   | sub_b[r] | sub_a[r] |
+ *
+ * An I fits: 16 activations * 15 * 128 = 30720. Groups of 32 are taken as two halves that share their
+ * sub-scale. */
+#ifndef TMAC_AVX512_NESTED_H
+#define TMAC_AVX512_NESTED_H
+
+#include "direct.h"
+
+enum { NESTED_COLUMNS = 4 /* at once: registers */ };
+
+/* Adds to p[half][column] the integers of one step, first and second 16 activations scaled by the low
+ * and the high words of `sub[half]`. `x` is the first of `columns` columns out of `panel`. */
+struct nested_step {
+    const uint8_t *cell;
+    const uint8_t *x;
+    __m512i sub[2];
+};
+typedef void nested_step_fn(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
+                            const enum tmac_w width, const int columns, const int panel);
+/* sum + a.low * b.low + a.high * b.high */
+typedef __m512i nested_multiply_fn(__m512i sum, __m512i a, __m512i b);
+
+/* What differs between instruction sets, and what a template knows when it is compiled. */
+struct nested_kind {
+    nested_step_fn *step;
+    nested_multiply_fn *multiply;
+    enum tmac_w width;
+    int columns, panel;
+};
+
+struct nested_at {
+    const uint8_t *cell, *x, *own;
+    const int16_t *group_sum;
+};
+
+/* The words that multiply a pair of groups: sub-scales, and what multiplies the sums of activations:
+ * sub-minimums, or where weights have a zero the sub-scales again. */
+struct nested_words {
+    __m512i sub[2], other[2];
+};
+
+INLINE struct nested_words nested_words(const struct tmac_tile *tile, const uint8_t **own)
+{
+    const bool minimum = tile->minimum != NULL;
+    struct nested_words words;
+
+    _mm_prefetch((const char *)*own + AHEAD_SCALES, _MM_HINT_T0);
+    UNROLL
+    for (int h = 0; h < 2; h++) {
+        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(*own + 32 * h));
+
+        if (tile->nested.sub == TMAC_SUB_KIND_U4) {
+            const __m512i both = _mm512_cvtepu8_epi16(bytes);
+            words.sub[h] = _mm512_and_si512(both, _mm512_set1_epi16(15));
+            words.other[h] = minimum ? _mm512_srli_epi16(both, 4) : words.sub[h];
+        } else {
+            words.sub[h] = _mm512_cvtepi8_epi16(bytes);
+            words.other[h] = words.sub[h];
+            if (minimum)
+                words.other[h] =
+                    _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(*own + 64 + 32 * h)));
+        }
+    }
+    *own += tile->nested.sub == TMAC_SUB_KIND_I8 && minimum ? 128 : 64;
+    return words;
+}
+
+/* One word of each pair in both places: that of group `which`. */
+INLINE __m512i nested_both(__m512i words, const int which)
+{
+    const __m512i first =
+        _mm512_set_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908,
+                         0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100,
+                         0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100);
+    const __m512i second = _mm512_add_epi8(first, _mm512_set1_epi8(2));
+
+    return _mm512_shuffle_epi8(words, which ? second : first);
+}
+
+INLINE void nested_steps(__m512i p[2][NESTED_COLUMNS], struct nested_at *at,
+                         const struct nested_kind kind, const bool both, __m512i sub[2],
+                         const int which)
+{
+    const struct nested_step step = {
+        at->cell,
+        at->x,
+        {both ? nested_both(sub[0], which) : sub[0], both ? nested_both(sub[1], which) : sub[1]}};
+
+    kind.step(p, &step, kind.width, kind.columns, kind.panel);
+    at->x += TMAC_STEP_K * kind.panel;
+}
+
+/* The integers of a block: p of the codes, s of the sums of activations. */
+INLINE void nested_block(const struct tmac_tile *tile, const struct nested_kind kind,
+                         struct nested_at *at, __m512i p[2][NESTED_COLUMNS],
+                         __m512i s[2][NESTED_COLUMNS])
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, kind.width);
+    const bool sums = tile->minimum || tile->offset != 0;
+    const bool wide = tile->nested.group_k == 32;
+    const int pairs = tile->block_k / tile->nested.group_k / 2;
+
+    UNROLL
+    for (int n = 0; n < kind.columns; n++)
+        p[0][n] = p[1][n] = s[0][n] = s[1][n] = _mm512_setzero_si512();
+    for (int pair = 0; pair < pairs; pair++, at->group_sum += 2 * kind.panel) {
+        struct nested_words words = nested_words(tile, &at->own);
+
+        UNROLL
+        for (int n = 0; n < kind.columns; n++) {
+            if (!sums)
+                break;
+            const __m512i sum = broadcast_4_bytes((const uint8_t *)(at->group_sum + 2 * n));
+            s[0][n] = kind.multiply(s[0][n], words.other[0], sum);
+            s[1][n] = kind.multiply(s[1][n], words.other[1], sum);
+        }
+        for (int which = 0; which <= wide; which++, at->cell += cell_bytes)
+            nested_steps(p, at, kind, wide, words.sub, which);
+    }
+}
+
+/* The float stage of 16 rows; see struct tmac_tile. */
+INLINE __m512 nested_floats(const struct tmac_tile *tile, __m512 scale, __m512 minimum, float act,
+                            __m512i p, __m512i s, __m512 acc)
+{
+    const __m512 act_scale = _mm512_set1_ps(act);
+
+    if (!tile->minimum)
+        p = _mm512_add_epi32(p, _mm512_mullo_epi32(s, _mm512_set1_epi32((int32_t)tile->offset)));
+    acc = _mm512_fmadd_ps(scale, _mm512_mul_ps(act_scale, _mm512_cvtepi32_ps(p)), acc);
+    if (tile->minimum)
+        acc = _mm512_fmadd_ps(minimum, _mm512_mul_ps(act_scale, _mm512_cvtepi32_ps(s)), acc);
+    return acc;
+}
+
+/* All blocks of the chunk, for `kind.columns` columns from `column`. */
+INLINE void nested_multiply(const struct tmac_tile *tile, const struct nested_kind kind, int column)
+{
+    const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
+    struct nested_at at = {tile->codes, tile->tables + 4 * column, tile->nested.own,
+                           tile->nested.group_sum + 2 * column};
+    struct panel_y y;
+
+    panel_y_load(&y, tile, column, kind.columns, 32);
+    for (int block = 0; block < blocks; block++) {
+        const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+        const uint8_t *scale = (const uint8_t *)tile->scale + super;
+        const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + super : scale;
+        __m512i p[2][NESTED_COLUMNS], s[2][NESTED_COLUMNS];
+
+        if ((block & ((1 << tile->block_shift) - 1)) == 0)
+            at.own = tile->nested.own + super;
+        nested_block(tile, kind, &at, p, s);
+        UNROLL
+        for (int n = 0; n < kind.columns; n++) {
+            const float act = tile->act_scale[block * kind.panel + column + n];
+            UNROLL
+            for (int h = 0; h < 2; h++) {
+                float *row = y.y[n] + 16 * h;
+                _mm512_store_ps(row, nested_floats(tile, load_scales(scale, 16 * h, true),
+                                                   load_scales(minimum, 16 * h, true), act, p[h][n],
+                                                   s[h][n], _mm512_load_ps(row)));
+            }
+        }
+    }
+    panel_y_store(&y, tile, column, kind.columns, 32);
+}
+
+INLINE void nested_panel(const struct tmac_tile *tile, nested_step_fn *step,
+                         nested_multiply_fn *multiply)
+{
+    if (tile->columns == 2) {
+        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 2, 2}, 0);
+    } else if (tile->columns == 4) {
+        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 4}, 0);
+    } else {
+        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 8}, 0);
+        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 8}, 4);
+    }
+}
+
+#endif

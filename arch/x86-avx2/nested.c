@@ -4,19 +4,29 @@
  * sub-scale. A pair of groups has its sub-scales in the two words of a lane: group a low, b high. */
 #include "direct_codes.h"
 
-enum { EIGHTHS = 4, STEP_CODES = GROUPS * ROWS * 4 };
+enum { EIGHTHS = 4, VECTORS = 2, STEP_CODES = GROUPS * ROWS * 4, MOST = VECTORS * 4 };
 
-/* Where a block is read. Codes are cells, or with several columns unpacked, one per byte:
- * [step][group of 4 activations][eighth][32 bytes]. */
+/* What a template knows when it is compiled. Codes are cells, or with several columns unpacked, one
+ * per byte: [step][group of 4 activations][eighth][32 bytes]. */
+struct nested_kind {
+    int width;
+    int columns; /* VECTORS x columns sums are kept in registers: 1, 2 or 4 */
+    bool wide;   /* groups of 32, else 16 */
+    bool unpacked;
+};
+
+/* Where a pass over VECTORS x 8 rows of a block reads. */
 struct nested_at {
     const uint8_t *codes, *x, *own;
     const int16_t *group_sum;
-    int panel;
+    int eighth; /* the first vector */
+    int panel;  /* all columns */
 };
 
+/* [column][vector] */
 struct nested_sums {
-    __m256i code[EIGHTHS]; /* of sub-scale * codes * x8 */
-    __m256i sum[EIGHTHS];  /* of sub-minimum (or where weights have a zero sub-scale) * sum of x8 */
+    __m256i code[MOST]; /* of sub-scale * codes * x8 */
+    __m256i sum[MOST];  /* of sub-minimum (or where weights have a zero, sub-scale) * sum of x8 */
 };
 
 /* Both words of each lane, from the low or the high one. */
@@ -29,137 +39,172 @@ AVX2_TEMPLATE __m256i both_words(__m256i words, const int which)
     return _mm256_shuffle_epi8(words, which ? second : first);
 }
 
-/* Codes of 16 activations (half a step) times their activations. */
-AVX2_TEMPLATE __m256i half_step(const uint8_t *codes, const uint8_t *x, const int half,
-                                const int eighth, const int stride, const int width,
-                                const bool unpacked)
+AVX2_TEMPLATE void clear(__m256i *vectors, const int count)
 {
-    __m256i sum = _mm256_setzero_si256();
-
     AVX2_UNROLL
-    for (int z = 0; z < 4; z++) {
-        const int g = 4 * half + z;
-        const __m256i bytes = unpacked ? avx2_load(codes + (g * EIGHTHS + eighth) * 32)
-                                       : code(codes, g, eighth, width);
-        int32_t four;
-
-        memcpy(&four, x + g * stride, sizeof four);
-        sum =
-            avx2_here(_mm256_add_epi16(sum, _mm256_maddubs_epi16(bytes, _mm256_set1_epi32(four))));
-    }
-    return sum;
+    for (int i = 0; i < count; i++)
+        vectors[i] = _mm256_setzero_si256();
 }
 
-/* The two groups, or the two halves of one group, of a step, scaled by the words of `sub`. */
-AVX2_TEMPLATE __m256i add_step(__m256i p, const struct nested_at *at, const int eighth, __m256i sub,
-                               const int width, const bool unpacked)
+AVX2_TEMPLATE __m256i codes_at(const struct nested_at *at, const struct nested_kind kind,
+                               const int g, const int v)
 {
-    const int stride = 4 * at->panel;
+    if (kind.unpacked)
+        return avx2_load(at->codes + (g * EIGHTHS + at->eighth + v) * 32);
+    return code(at->codes, g, at->eighth + v, kind.width);
+}
+
+/* Adds codes of 16 activations (half a step) times their activations. */
+AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested_kind kind,
+                                 const int half, __m256i *words)
+{
+    const int panel = kind.columns == 1 ? 1 : at->panel;
 
     AVX2_UNROLL
-    for (int half = 0; half < 2; half++) {
-        const __m256i sum = half_step(at->codes, at->x, half, eighth, stride, width, unpacked);
-        p = _mm256_add_epi32(p, _mm256_madd_epi16(sum, both_words(sub, half)));
+    for (int g = 4 * half; g < 4 * half + 4; g++) {
+        const __m256i codes[VECTORS] = {codes_at(at, kind, g, 0), codes_at(at, kind, g, 1)};
+
+        AVX2_UNROLL
+        for (int n = 0; n < kind.columns; n++) {
+            int32_t four;
+            memcpy(&four, at->x + 4 * (g * panel + n), sizeof four);
+            AVX2_UNROLL
+            for (int v = 0; v < VECTORS; v++) {
+                const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
+                __m256i *to = &words[n * VECTORS + v];
+                *to = avx2_here(_mm256_add_epi16(*to, product));
+            }
+        }
     }
-    return p;
+}
+
+/* Scales what words hold by the group's sub-scales. */
+AVX2_TEMPLATE void add_scaled(__m256i *sums, const __m256i *words, const __m256i *sub,
+                              const int which, const int columns)
+{
+    const __m256i both[VECTORS] = {both_words(sub[0], which), both_words(sub[1], which)};
+
+    AVX2_UNROLL
+    for (int i = 0; i < VECTORS * columns; i++)
+        sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(words[i], both[i % VECTORS]));
+}
+
+/* A step of two groups; or of one, `which` of a pair: 8 * 2 * 128 * 15 = 30720 fits a word. */
+AVX2_TEMPLATE void add_step(const struct nested_at *at, const struct nested_kind kind,
+                            struct nested_sums *sums, const __m256i *sub, const int which)
+{
+    __m256i words[MOST];
+
+    clear(words, VECTORS * kind.columns);
+    add_half_step(at, kind, 0, words);
+    if (!kind.wide) {
+        add_scaled(sums->code, words, sub, 0, kind.columns);
+        clear(words, VECTORS * kind.columns);
+    }
+    add_half_step(at, kind, 1, words);
+    add_scaled(sums->code, words, sub, kind.wide ? which : 1, kind.columns);
 }
 
 /* Sub-scales of 8 rows, and what the sums of activations are multiplied by. */
-AVX2_TEMPLATE __m256i load_subs(const struct tmac_tile *tile, const uint8_t *own, const int eighth,
-                                __m256i *other)
+AVX2_TEMPLATE __m256i load_sub(const struct tmac_tile *tile, const uint8_t *own, __m256i *other)
 {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(own + 16 * eighth));
-    __m256i sub = _mm256_cvtepi8_epi16(bytes);
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)own);
+    __m256i sub;
 
-    *other = sub;
     if (tile->nested.sub == TMAC_SUB_KIND_U4) {
-        const __m256i both = _mm256_cvtepu8_epi16(bytes);
-        sub = _mm256_and_si256(both, _mm256_set1_epi16(15));
-        *other = tile->minimum ? _mm256_srli_epi16(both, 4) : sub;
-    } else if (tile->minimum) {
-        *other = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(own + 64 + 16 * eighth)));
+        const __m256i pair = _mm256_cvtepu8_epi16(bytes);
+        sub = _mm256_and_si256(pair, _mm256_set1_epi16(15));
+        *other = tile->minimum ? _mm256_srli_epi16(pair, 4) : sub;
+        return sub;
     }
+    sub = _mm256_cvtepi8_epi16(bytes);
+    *other =
+        tile->minimum ? _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(own + 64))) : sub;
     return sub;
+}
+
+AVX2_TEMPLATE void add_group_sums(const struct nested_at *at, struct nested_sums *sums,
+                                  const __m256i *other, const int columns)
+{
+    AVX2_UNROLL
+    for (int n = 0; n < columns; n++) {
+        int32_t pair;
+        memcpy(&pair, at->group_sum + 2 * n, sizeof pair);
+        AVX2_UNROLL
+        for (int v = 0; v < VECTORS; v++) {
+            __m256i *to = &sums->sum[n * VECTORS + v];
+            *to = _mm256_add_epi32(*to, _mm256_madd_epi16(other[v], _mm256_set1_epi32(pair)));
+        }
+    }
+}
+
+AVX2_TEMPLATE size_t pair_bytes(const struct tmac_tile *tile)
+{
+    return tile->nested.sub == TMAC_SUB_KIND_I8 && tile->minimum ? 128 : 64;
 }
 
 /* One pair of groups: one step, or two of them. */
 AVX2_TEMPLATE void add_pair(const struct tmac_tile *tile, struct nested_at *at,
-                            struct nested_sums *sums, const size_t step_bytes, const int width,
-                            const bool unpacked)
+                            const struct nested_kind kind, struct nested_sums *sums)
 {
-    const bool wide = tile->nested.group_k == 32;
-    const struct nested_at next = {at->codes + step_bytes, at->x + TMAC_STEP_K * at->panel, NULL,
-                                   NULL, at->panel};
-    int32_t pair;
+    const size_t step_bytes = kind.unpacked ? STEP_CODES : cell_bytes(kind.width);
+    const uint8_t *own = at->own + 16 * at->eighth;
+    __m256i sub[VECTORS], other[VECTORS];
 
-    memcpy(&pair, at->group_sum, sizeof pair);
+    sub[0] = load_sub(tile, own, &other[0]);
+    sub[1] = load_sub(tile, own + 16, &other[1]);
+    add_group_sums(at, sums, other, kind.columns);
     AVX2_UNROLL
-    for (int e = 0; e < EIGHTHS; e++) {
-        __m256i other, sub = load_subs(tile, at->own, e, &other);
-
-        sums->sum[e] =
-            _mm256_add_epi32(sums->sum[e], _mm256_madd_epi16(other, _mm256_set1_epi32(pair)));
-        if (wide) {
-            const __m256i second = both_words(sub, 1);
-            sums->code[e] = add_step(sums->code[e], &next, e, second, width, unpacked);
-            sub = both_words(sub, 0);
-        }
-        sums->code[e] = add_step(sums->code[e], at, e, sub, width, unpacked);
+    for (int which = 0; which <= kind.wide; which++) {
+        add_step(at, kind, sums, sub, which);
+        at->codes += step_bytes;
+        at->x += TMAC_STEP_K * (kind.columns == 1 ? 1 : at->panel);
     }
-    at->codes += step_bytes << wide;
-    at->x += (TMAC_STEP_K * at->panel) << wide;
-    at->own += tile->nested.sub == TMAC_SUB_KIND_I8 && tile->minimum ? 128 : 64;
-    at->group_sum += 2 * at->panel;
+    at->own += pair_bytes(tile);
+    at->group_sum += 2 * (kind.columns == 1 ? 1 : at->panel);
 }
 
-/* The float stage of a block, see struct tmac_tile; `super` is the super-group's place. */
-AVX2_TEMPLATE void add_floats(const struct tmac_tile *tile, const struct nested_sums *sums,
-                              size_t super, float act, float *y)
+/* The float stage of 8 rows, see struct tmac_tile; `scale` and `minimum` are theirs. */
+AVX2_TEMPLATE __m256 float_stage(const struct tmac_tile *tile, const uint8_t *scale,
+                                 const uint8_t *minimum, __m256 act_scale, __m256i p, __m256i sum,
+                                 __m256 acc)
 {
-    const uint8_t *scale = (const uint8_t *)tile->scale + super;
-    const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + super : NULL;
     const __m256i zero = _mm256_set1_epi32((int32_t)tile->offset);
-    const __m256 act_scale = _mm256_set1_ps(act);
+    __m256 term;
 
-    AVX2_UNROLL
-    for (int e = 0; e < EIGHTHS; e++) {
-        __m256 acc = _mm256_loadu_ps(y + 8 * e), term;
-        __m256i p = sums->code[e];
-
-        if (!minimum)
-            p = _mm256_add_epi32(p, _mm256_mullo_epi32(sums->sum[e], zero));
-        term = _mm256_mul_ps(act_scale, _mm256_cvtepi32_ps(p));
-        acc = _mm256_fmadd_ps(avx2_scales(scale, 8 * e, true), term, acc);
-        if (minimum) {
-            term = _mm256_mul_ps(act_scale, _mm256_cvtepi32_ps(sums->sum[e]));
-            acc = _mm256_fmadd_ps(avx2_scales(minimum, 8 * e, true), term, acc);
-        }
-        _mm256_storeu_ps(y + 8 * e, acc);
+    if (!minimum)
+        p = _mm256_add_epi32(p, _mm256_mullo_epi32(sum, zero));
+    term = _mm256_mul_ps(act_scale, _mm256_cvtepi32_ps(p));
+    acc = _mm256_fmadd_ps(avx2_scales(scale, 0, true), term, acc);
+    if (minimum) {
+        term = _mm256_mul_ps(act_scale, _mm256_cvtepi32_ps(sum));
+        acc = _mm256_fmadd_ps(avx2_scales(minimum, 0, true), term, acc);
     }
+    return acc;
 }
 
-/* One column of a block, from `at`, which is left at the next block. */
-AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at *at, int block,
-                             int column, const size_t step_bytes, const int width,
-                             const bool unpacked)
+/* One pass over a block, whose super-group's scales are `super` bytes on, for columns from `column`. */
+AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
+                            const struct nested_kind kind, int block, size_t super, int column)
 {
-    const int pairs = tile->block_k / tile->nested.group_k / 2;
-    const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+    const size_t rows = super + 16 * (size_t)at.eighth;
+    const uint8_t *scale = (const uint8_t *)tile->scale + rows;
+    const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + rows : NULL;
     struct nested_sums sums;
 
-    for (int e = 0; e < EIGHTHS; e++)
-        sums.code[e] = sums.sum[e] = _mm256_setzero_si256();
-    if (block % (1 << tile->block_shift) == 0)
-        at->own = tile->nested.own + super;
-    for (int pair = 0; pair < pairs; pair++) {
-        if (!unpacked) {
-            avx2_prefetch(at->codes, step_bytes * (tile->nested.group_k == 32 ? 2 : 1));
-            _mm_prefetch((const char *)at->own + AVX2_AHEAD_SCALES, _MM_HINT_T0);
-        }
-        add_pair(tile, at, &sums, step_bytes, width, unpacked);
+    clear(sums.code, VECTORS * kind.columns);
+    clear(sums.sum, VECTORS * kind.columns);
+    for (int k = 0; k < tile->block_k; k += kind.wide ? 64 : 32)
+        add_pair(tile, &at, kind, &sums);
+    AVX2_UNROLL
+    for (int i = 0; i < VECTORS * kind.columns; i++) {
+        const int n = column + i / VECTORS, at_row = i % VECTORS * 16;
+        const __m256 act_scale = _mm256_broadcast_ss(tile->act_scale + block * tile->columns + n);
+        float *y = tile->y + (size_t)n * tile->y_stride + 8 * (at.eighth + i % VECTORS);
+
+        _mm256_storeu_ps(y, float_stage(tile, scale + at_row, minimum ? minimum + at_row : NULL,
+                                        act_scale, sums.code[i], sums.sum[i], _mm256_loadu_ps(y)));
     }
-    add_floats(tile, &sums, super, tile->act_scale[block * tile->columns + column],
-               tile->y + (size_t)column * tile->y_stride);
 }
 
 AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width, uint8_t *codes)
@@ -172,59 +217,84 @@ AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width,
     }
 }
 
-/* Several columns: the codes of a block are unpacked once for all. */
-AVX2_TEMPLATE void nested_gemm(const struct tmac_tile *tile, const int width)
+/* All rows and columns of a block. Several columns share codes that are unpacked once. */
+AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at, int block,
+                             size_t super, const bool wide, const int width)
 {
     _Alignas(32) uint8_t codes[TMAC_MAX_BLOCK_K / TMAC_STEP_K * STEP_CODES];
-    const int block_steps = tile->block_k / TMAC_STEP_K;
-    const int blocks = tile->steps / block_steps;
-    const uint8_t *cell = tile->codes;
-    struct nested_at at = {codes, tile->tables, tile->nested.own, tile->nested.group_sum,
-                           tile->columns};
+    const struct nested_at first = at;
 
-    for (int block = 0; block < blocks; block++) {
-        struct nested_at next = at;
-
-        unpack_steps(cell, block_steps, width, codes);
-        cell += (size_t)block_steps * cell_bytes(width);
-        for (int n = 0; n < tile->columns; n++) {
-            next = at;
-            next.x += 4 * n;
-            next.group_sum += 2 * n;
-            add_block(tile, &next, block, n, STEP_CODES, TMAC_W4, true);
+    if (tile->columns == 1) {
+        add_pass(tile, at, (struct nested_kind){width, 1, wide, false}, block, super, 0);
+        at.eighth = 2;
+        add_pass(tile, at, (struct nested_kind){width, 1, wide, false}, block, super, 0);
+        return;
+    }
+    unpack_steps(at.codes, tile->block_k / TMAC_STEP_K, width, codes);
+    at.codes = codes;
+    for (; at.eighth < EIGHTHS; at.eighth += VECTORS) {
+        if (tile->columns == 2)
+            add_pass(tile, at, (struct nested_kind){width, 2, wide, true}, block, super, 0);
+        for (int n = 0; n < tile->columns && tile->columns > 2; n += 4) {
+            at.x = first.x + 4 * n;
+            at.group_sum = first.group_sum + 2 * n;
+            add_pass(tile, at, (struct nested_kind){width, 4, wide, true}, block, super, n);
         }
-        at.own = next.own;
-        at.x += TMAC_STEP_K * block_steps * tile->columns;
-        at.group_sum += tile->block_k / tile->nested.group_k * tile->columns;
     }
 }
 
-AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const int width)
+AVX2_TEMPLATE void prefetch_block(const struct tmac_tile *tile, const struct nested_at *at,
+                                  const int width)
 {
-    const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
-    struct nested_at at = {tile->codes, tile->tables, tile->nested.own, tile->nested.group_sum, 1};
+    for (int step = 0; step < tile->block_k / TMAC_STEP_K; step++) {
+        avx2_prefetch(at->codes + (size_t)step * cell_bytes(width), cell_bytes(width));
+        _mm_prefetch((const char *)at->own + AVX2_AHEAD_SCALES + 64 * step, _MM_HINT_T0);
+    }
+}
+
+AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const bool wide, const int width)
+{
+    const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
+    const int pairs = tile->block_k / (wide ? 64 : 32);
+    struct nested_at at = {tile->codes, tile->tables, tile->nested.own, tile->nested.group_sum,
+                           0,           tile->columns};
 
     for (int n = 0; n < tile->columns && !tile->accumulate; n++)
         memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
-    if (tile->columns > 1) {
-        nested_gemm(tile, width);
-        return;
+    for (int block = 0; block < blocks; block++) {
+        const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+
+        if (block % (1 << tile->block_shift) == 0)
+            at.own = tile->nested.own + super;
+        if (tile->columns == 1)
+            prefetch_block(tile, &at, width);
+        add_block(tile, at, block, super, wide, width);
+        at.codes += (size_t)block_steps * cell_bytes(width);
+        at.x += TMAC_STEP_K * block_steps * tile->columns;
+        at.own += pair_bytes(tile) * (size_t)pairs;
+        at.group_sum += 2 * pairs * tile->columns;
     }
-    for (int block = 0; block < blocks; block++)
-        add_block(tile, &at, block, 0, cell_bytes(width), width, false);
+}
+
+AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width)
+{
+    if (tile->nested.group_k == 32)
+        nested(tile, true, width);
+    else
+        nested(tile, false, width);
 }
 
 void avx2_nested_w2(const struct tmac_tile *tile)
 {
-    nested(tile, TMAC_W2);
+    nested_groups(tile, TMAC_W2);
 }
 
 void avx2_nested_w3(const struct tmac_tile *tile)
 {
-    nested(tile, TMAC_W3);
+    nested_groups(tile, TMAC_W3);
 }
 
 void avx2_nested_w4(const struct tmac_tile *tile)
 {
-    nested(tile, TMAC_W4);
+    nested_groups(tile, TMAC_W4);
 }

@@ -4,13 +4,17 @@
 #include <string.h>
 
 /* How a multiplication walks: for a block of columns, for a block of tiles, for a chunk of steps, for
- * every tile: find or expand the scales of the chunk, then multiply panel by panel.
+ * every tile: find or expand the scales of the chunk, then multiply panel by panel. The sums of a
+ * block of tiles are kept aside, then its rows are copied to y.
  *
  * One panel (gemv): tiles one by one, so that weights are one stream; chunks as long as their scales
  * fit, or the whole row where they are read in place.
- * More (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
- * stream past (lookup: 8 steps x 16 columns x 128 bytes = 16 KB; int8: 16 x 32 x 32 = 16 KB), and
- * the sums of a block of tiles stay in the second (512 rows x 16 columns x 4 bytes = 32 KB). */
+ * int8 (gemm): tiles one by one. A kernel unpacks the codes of a chunk once for all columns (8 steps x
+ * 32 rows x 32 = 8 KB), the sums of a tile stay in the first-level cache (64 columns x 32 rows x 4
+ * bytes = 8 KB) and the tables of 64 columns in the second (4096 x 64 = 256 KB).
+ * Lookup (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
+ * stream past (8 steps x 16 columns x 128 bytes = 16 KB), the sums of a block of tiles in the second
+ * (512 rows x 16 columns x 4 bytes = 32 KB). */
 struct blocking {
     int64_t columns;
     int64_t tiles;
@@ -18,7 +22,10 @@ struct blocking {
 };
 
 enum {
-    MAX_COLUMNS = 32,
+    INT8_COLUMNS = 64,
+    LOOKUP_COLUMNS = 16,
+    LOOKUP_ROWS = 512, /* of a block of tiles */
+    ASIDE = LOOKUP_ROWS * LOOKUP_COLUMNS,
     MAX_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
@@ -56,16 +63,16 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
         return (struct blocking){TMAC_MAX_PANEL, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     if (product->table_shape->kind == TMAC_TABLE_INT8)
-        return (struct blocking){MAX_COLUMNS, 16, 16};
-    return (struct blocking){16, 16, 8};
+        return (struct blocking){INT8_COLUMNS, 1, 8};
+    return (struct blocking){LOOKUP_COLUMNS, LOOKUP_ROWS / shape->tile_rows, 8};
 }
 
-/* A rectangle of the result that whole tiles can be written to. */
+/* Tiles and columns whose sums are kept aside at once. */
 struct target {
     int64_t tile_begin, tile_end;
     int64_t column_begin, column_end;
-    float *y; /* first row of tile_begin, column_begin */
-    int64_t stride;
+    float *sums; /* [column][row from the first of tile_begin] */
+    size_t stride;
 };
 
 struct scales {
@@ -150,7 +157,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .nested.sub = shape->spec.sub_kind,
         .nested.group_k = shape->table_group,
         .accumulate = step != 0,
-        .y_stride = (size_t)target->stride,
+        .y_stride = target->stride,
     };
 
     tile_scales(&tile, product, bytes, step, in_place, &scales);
@@ -168,90 +175,55 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
             tile.nested.group_sum =
                 (const int16_t *)(const void *)(product->tables + panel.group_sums) +
                 (size_t)(step * TMAC_STEP_K / tables->group_k) * columns;
-        tile.y = target->y + (tile_index - target->tile_begin) * shape->tile_rows +
-                 (c - target->column_begin) * target->stride;
+        tile.y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
+                 (size_t)(c - target->column_begin) * target->stride;
         product->kernels->kernel[tile.layout][tile.width].multiply(&tile);
         c += panel.columns;
     }
 }
 
-static void multiply_target(const struct tmac_product *product, const struct target *target)
+/* Rows [row_begin, row_end) of a target, which are all or some of its rows, to where they belong. */
+static void copy_rows(const struct tmac_product *product, const struct target *target,
+                      int64_t row_begin, int64_t row_end)
 {
-    const int64_t columns = target->column_end - target->column_begin;
-    const struct blocking blocking = choose_blocking(product, columns);
-    const bool in_place = scales_in_place(product, columns);
-    const int64_t steps = product->shape->steps;
+    const int64_t first = target->tile_begin * product->shape->tile_rows;
+    const int64_t last = target->tile_end * product->shape->tile_rows;
+    const int64_t begin = first < row_begin ? row_begin : first, end = least(last, row_end);
 
-    for (int64_t c = target->column_begin; c < target->column_end; c += blocking.columns)
-        for (int64_t t = target->tile_begin; t < target->tile_end; t += blocking.tiles) {
-            const struct target part = {
-                .tile_begin = t,
-                .tile_end = least(t + blocking.tiles, target->tile_end),
-                .column_begin = c,
-                .column_end = least(c + blocking.columns, target->column_end),
-                .y = target->y + (t - target->tile_begin) * product->shape->tile_rows +
-                     (c - target->column_begin) * target->stride,
-                .stride = target->stride,
-            };
-            for (int64_t step = 0; step < steps; step += blocking.steps)
-                for (int64_t tile = part.tile_begin; tile < part.tile_end; tile++)
-                    multiply_tile(product, &part, tile, step, least(blocking.steps, steps - step),
-                                  in_place);
-        }
-}
-
-/* Rows [row_begin, row_end) of one tile, fewer than it has: computed aside, then copied. */
-static void multiply_partial_tile(const struct tmac_product *product, int64_t row_begin,
-                                  int64_t row_end, int64_t column_begin, int64_t column_end)
-{
-    _Alignas(64) float aside[MAX_COLUMNS * TMAC_MAX_TILE_ROWS];
-    const int64_t tile = row_begin / product->shape->tile_rows;
-    const int64_t skip = row_begin - tile * product->shape->tile_rows;
-
-    for (int64_t c = column_begin; c < column_end; c += MAX_COLUMNS) {
-        const int64_t end = least(c + MAX_COLUMNS, column_end);
-        const struct target target = {
-            .tile_begin = tile,
-            .tile_end = tile + 1,
-            .column_begin = c,
-            .column_end = end,
-            .y = aside,
-            .stride = TMAC_MAX_TILE_ROWS,
-        };
-        multiply_target(product, &target);
-        for (int64_t n = c; n < end; n++)
-            memcpy(product->y + n * product->stride + row_begin,
-                   aside + (n - c) * TMAC_MAX_TILE_ROWS + skip,
-                   (size_t)(row_end - row_begin) * sizeof *aside);
-    }
+    for (int64_t c = target->column_begin; c < target->column_end; c++)
+        memcpy(product->y + c * product->stride + begin,
+               target->sums + (size_t)(c - target->column_begin) * target->stride + (begin - first),
+               (size_t)(end - begin) * sizeof *product->y);
 }
 
 void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
                    int64_t column_begin, int64_t column_end)
 {
+    _Alignas(64) float sums[ASIDE];
+    const int64_t columns = column_end - column_begin, steps = product->shape->steps;
     const int64_t tile_rows = product->shape->tile_rows;
+    const struct blocking blocking = choose_blocking(product, columns);
+    const bool in_place = scales_in_place(product, columns);
+    struct target target = {.sums = sums};
 
-    if (column_begin >= column_end)
+    if (row_begin >= row_end)
         return;
-    if (row_begin < row_end && row_begin % tile_rows) {
-        const int64_t end = least(row_end, (row_begin / tile_rows + 1) * tile_rows);
-        multiply_partial_tile(product, row_begin, end, column_begin, column_end);
-        row_begin = end;
+    for (int64_t c = column_begin; c < column_end; c = target.column_end) {
+        const int64_t tiles_end = (row_end + tile_rows - 1) / tile_rows;
+
+        target.column_begin = c;
+        target.column_end = least(c + blocking.columns, column_end);
+        for (int64_t t = row_begin / tile_rows; t < tiles_end; t = target.tile_end) {
+            target.tile_begin = t;
+            target.tile_end = least(t + blocking.tiles, tiles_end);
+            target.stride = (size_t)((target.tile_end - t) * tile_rows);
+            for (int64_t step = 0; step < steps; step += blocking.steps)
+                for (int64_t tile = t; tile < target.tile_end; tile++)
+                    multiply_tile(product, &target, tile, step, least(blocking.steps, steps - step),
+                                  in_place);
+            copy_rows(product, &target, row_begin, row_end);
+        }
     }
-    if (row_end - row_begin >= tile_rows) {
-        const struct target target = {
-            .tile_begin = row_begin / tile_rows,
-            .tile_end = row_end / tile_rows,
-            .column_begin = column_begin,
-            .column_end = column_end,
-            .y = product->y + column_begin * product->stride + row_begin,
-            .stride = product->stride,
-        };
-        multiply_target(product, &target);
-        row_begin = target.tile_end * tile_rows;
-    }
-    if (row_begin < row_end)
-        multiply_partial_tile(product, row_begin, row_end, column_begin, column_end);
 }
 
 /* The result cut into rows x columns of tasks. */

@@ -243,7 +243,8 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
 /* ---------------------------------------------------------------------------------------------
  * Multiply
  *
- * One tile, one panel of columns, a chunk of steps. For every row r and column n:
+ * One tile, one panel of columns (or several of 8 at once), a chunk of steps. For every row r and
+ * column n:
  *     acc = accumulate ? y[n * y_stride + r] : 0
  *     for every block b of the chunk, in order:
  *         I   = the integer stage: lookup: sum over planes p of 2^p (ternary: 1) and groups of 4
@@ -292,6 +293,9 @@ struct tmac_tile {
     int block_k;     /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group (NESTED: super-group); 31: one for the chunk */
     int columns;     /* 1, 2, 4 or 8 */
+    int panels;      /* 1; of 8 columns, and for kernels that have `panels`, also more */
+    size_t
+        panel_stride; /* bytes from one panel's tables, act_scale, act_sum, group_sum to the next's */
     bool accumulate;
     struct tmac_nested nested;
     float *y; /* tile_rows floats per column, any float alignment */
@@ -303,6 +307,7 @@ struct tmac_kernel {
     const char *name;           /* family_width_rows_isa: "direct_w4_m32_avx2" */
     tmac_multiply_fn *multiply; /* never NULL once scalar has filled the struct */
     bool half;                  /* reads f16 scales where they are packed: see struct tmac_tile */
+    bool panels;                /* takes several panels at once */
 };
 
 /* What src/ may use of a CPU. Scalar fills everything, each better set overrides what it has. */

@@ -9,7 +9,7 @@
  *
  * One panel (gemv): tiles one by one, so that weights are one stream; chunks as long as their scales
  * fit, or the whole row where they are read in place.
- * int8 (gemm): tiles one by one. A kernel unpacks the codes of a chunk once for all columns (8 steps x
+ * int8 (gemm): tiles one by one, though the results of four are copied at once. A kernel unpacks the codes of a chunk once for all columns (8 steps x
  * 32 rows x 32 = 8 KB), the sums of a tile stay in the first-level cache (64 columns x 32 rows x 4
  * bytes = 8 KB) and the tables of 64 columns in the second (4096 x 64 = 256 KB).
  * Lookup (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
@@ -18,14 +18,15 @@
 struct blocking {
     int64_t columns;
     int64_t tiles;
+    int64_t sweep; /* tiles that a chunk is multiplied with before the next */
     int64_t steps; /* a multiple of 8, so that chunks start at super-groups of 256 */
 };
 
 enum {
-    INT8_COLUMNS = 64,
+    INT8_COLUMNS = 128,
     LOOKUP_COLUMNS = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
-    ASIDE = LOOKUP_ROWS * LOOKUP_COLUMNS,
+    ASIDE = 8192,      /* floats: 512 rows x 16 columns, 4 tiles x 32 rows x 64 columns */
     MAX_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
@@ -60,18 +61,20 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
         const int64_t steps = scales_in_place(product, columns)
                                   ? ENDLESS
                                   : least(GEMV_STEPS, MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
-        return (struct blocking){TMAC_MAX_PANEL, 1, shape->spec.whole_row ? ENDLESS : steps};
+        return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     if (product->table_shape->kind == TMAC_TABLE_INT8)
-        return (struct blocking){INT8_COLUMNS, 1, 8};
-    return (struct blocking){LOOKUP_COLUMNS, LOOKUP_ROWS / shape->tile_rows, 8};
+        return (struct blocking){INT8_COLUMNS, 2, 1, 8};
+    return (struct blocking){LOOKUP_COLUMNS, LOOKUP_ROWS / shape->tile_rows,
+                             LOOKUP_ROWS / shape->tile_rows, 8};
 }
 
 /* Tiles and columns whose sums are kept aside at once. */
 struct target {
     int64_t tile_begin, tile_end;
     int64_t column_begin, column_end;
-    float *sums; /* [column][row from the first of tile_begin] */
+    int64_t columns; /* of all column blocks of the call */
+    float *sums;     /* [column][row from the first of tile_begin] */
     size_t stride;
 };
 
@@ -136,6 +139,18 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
         tile->minimum = NULL;
 }
 
+/* How many panels of 8 columns there are from column `first`; at least 1. */
+static int full_panels(const struct tmac_table_shape *tables, int64_t first, int64_t end)
+{
+    int panels = 0;
+
+    while (first < end && tmac_table_panel(tables, first).columns == TMAC_MAX_PANEL) {
+        first += TMAC_MAX_PANEL;
+        panels++;
+    }
+    return panels ? panels : 1;
+}
+
 /* One tile, one chunk, all panels of the target. */
 static void multiply_tile(const struct tmac_product *product, const struct target *target,
                           int64_t tile_index, int64_t step, int64_t steps, bool in_place)
@@ -144,6 +159,8 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
     const struct tmac_table_shape *tables = product->table_shape;
     const uint8_t *bytes = (const uint8_t *)product->packed + tmac_tile_offset(shape, tile_index);
     const size_t block = (size_t)(step * TMAC_STEP_K / shape->block_k);
+    const struct tmac_kernel *kernel =
+        &product->kernels->kernel[shape->spec.layout][shape->spec.width];
     struct scales scales;
     struct tmac_tile tile = {
         .layout = shape->spec.layout,
@@ -157,6 +174,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .nested.sub = shape->spec.sub_kind,
         .nested.group_k = shape->table_group,
         .accumulate = step != 0,
+        .panel_stride = tables->column_bytes * TMAC_MAX_PANEL,
         .y_stride = target->stride,
     };
 
@@ -168,6 +186,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
 
         tile.columns = panel.columns;
+        tile.panels = kernel->panels ? full_panels(tables, c, target->column_end) : 1;
         tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
         tile.act_scale = act_scale + block * columns;
         tile.act_sum = act_sum + block * columns;
@@ -177,8 +196,8 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
                 (size_t)(step * TMAC_STEP_K / tables->group_k) * columns;
         tile.y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
                  (size_t)(c - target->column_begin) * target->stride;
-        product->kernels->kernel[tile.layout][tile.width].multiply(&tile);
-        c += panel.columns;
+        kernel->multiply(&tile);
+        c += tile.columns * tile.panels;
     }
 }
 
@@ -196,15 +215,25 @@ static void copy_rows(const struct tmac_product *product, const struct target *t
                (size_t)(end - begin) * sizeof *product->y);
 }
 
+static void multiply_sweep(const struct tmac_product *product, const struct target *target,
+                           int64_t begin, int64_t end, int64_t chunk)
+{
+    const bool in_place = scales_in_place(product, target->columns);
+    const int64_t steps = product->shape->steps;
+
+    for (int64_t step = 0; step < steps; step += chunk)
+        for (int64_t tile = begin; tile < end; tile++)
+            multiply_tile(product, target, tile, step, least(chunk, steps - step), in_place);
+}
+
 void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
                    int64_t column_begin, int64_t column_end)
 {
     _Alignas(64) float sums[ASIDE];
-    const int64_t columns = column_end - column_begin, steps = product->shape->steps;
+    const int64_t columns = column_end - column_begin;
     const int64_t tile_rows = product->shape->tile_rows;
     const struct blocking blocking = choose_blocking(product, columns);
-    const bool in_place = scales_in_place(product, columns);
-    struct target target = {.sums = sums};
+    struct target target = {.columns = columns, .sums = sums};
 
     if (row_begin >= row_end)
         return;
@@ -217,10 +246,9 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
             target.tile_begin = t;
             target.tile_end = least(t + blocking.tiles, tiles_end);
             target.stride = (size_t)((target.tile_end - t) * tile_rows);
-            for (int64_t step = 0; step < steps; step += blocking.steps)
-                for (int64_t tile = t; tile < target.tile_end; tile++)
-                    multiply_tile(product, &target, tile, step, least(blocking.steps, steps - step),
-                                  in_place);
+            for (int64_t tile = t; tile < target.tile_end; tile += blocking.sweep)
+                multiply_sweep(product, &target, tile,
+                               least(tile + blocking.sweep, target.tile_end), blocking.steps);
             copy_rows(product, &target, row_begin, row_end);
         }
     }

@@ -12,16 +12,18 @@
 void tmac_neon_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
-        {"lookup_w1_m32_neon", neon_lookup, false}, {"lookup_w2_m32_neon", neon_lookup, false},
-        {"lookup_w3_m32_neon", neon_lookup, false}, {"lookup_w4_m32_neon", neon_lookup, false},
-        {"lookup_wt_m32_neon", neon_lookup, false},
+        {"lookup_w1_m32_neon", neon_lookup, false, false},
+        {"lookup_w2_m32_neon", neon_lookup, false, false},
+        {"lookup_w3_m32_neon", neon_lookup, false, false},
+        {"lookup_w4_m32_neon", neon_lookup, false, false},
+        {"lookup_wt_m32_neon", neon_lookup, false, false},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_neon", neon_direct_w1, false},
-        {"direct_w2_m32_neon", neon_direct_w2, false},
-        {"direct_w3_m32_neon", neon_direct_w3, false},
-        {"direct_w4_m32_neon", neon_direct_w4, false},
-        {"direct_wt_m32_neon", neon_direct_w2, false},
+        {"direct_w1_m32_neon", neon_direct_w1, false, false},
+        {"direct_w2_m32_neon", neon_direct_w2, false, false},
+        {"direct_w3_m32_neon", neon_direct_w3, false, false},
+        {"direct_w4_m32_neon", neon_direct_w4, false, false},
+        {"direct_wt_m32_neon", neon_direct_w2, false, false},
     };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {

@@ -17,9 +17,9 @@ void tmac_scalar_init(struct tmac_kernels *kernels)
 
     memset(kernels, 0, sizeof *kernels);
     for (int w = 0; w < TMAC_W_COUNT; w++) {
-        const struct tmac_kernel lookup = {lookup_name[w], scalar_lookup, false};
-        const struct tmac_kernel direct = {direct_name[w], scalar_direct, false};
-        const struct tmac_kernel nested = {nested_name[w], scalar_nested, false};
+        const struct tmac_kernel lookup = {lookup_name[w], scalar_lookup, false, false};
+        const struct tmac_kernel direct = {direct_name[w], scalar_direct, false, false};
+        const struct tmac_kernel nested = {nested_name[w], scalar_nested, false, false};
 
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_ROWS64][w] = lookup;

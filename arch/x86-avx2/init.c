@@ -4,20 +4,24 @@
 void tmac_avx2_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
-        {"lookup_w1_m32_avx2", avx2_lookup_w1, true}, {"lookup_w2_m32_avx2", avx2_lookup_w2, true},
-        {"lookup_w3_m32_avx2", avx2_lookup_w3, true}, {"lookup_w4_m32_avx2", avx2_lookup_w4, true},
-        {"lookup_wt_m32_avx2", avx2_lookup_wt, true},
+        {"lookup_w1_m32_avx2", avx2_lookup_w1, true, false},
+        {"lookup_w2_m32_avx2", avx2_lookup_w2, true, false},
+        {"lookup_w3_m32_avx2", avx2_lookup_w3, true, false},
+        {"lookup_w4_m32_avx2", avx2_lookup_w4, true, false},
+        {"lookup_wt_m32_avx2", avx2_lookup_wt, true, false},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_avx2", avx2_direct_w1, true}, {"direct_w2_m32_avx2", avx2_direct_w2, true},
-        {"direct_w3_m32_avx2", avx2_direct_w3, true}, {"direct_w4_m32_avx2", avx2_direct_w4, true},
-        {"direct_wt_m32_avx2", avx2_direct_w2, true},
+        {"direct_w1_m32_avx2", avx2_direct_w1, true, false},
+        {"direct_w2_m32_avx2", avx2_direct_w2, true, false},
+        {"direct_w3_m32_avx2", avx2_direct_w3, true, false},
+        {"direct_w4_m32_avx2", avx2_direct_w4, true, false},
+        {"direct_wt_m32_avx2", avx2_direct_w2, true, false},
     };
     static const struct tmac_kernel nested[TMAC_W_COUNT] = {
-        [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, true},
-        [TMAC_W3] = {"nested_w3_m32_avx2", avx2_nested_w3, true},
-        [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, true},
-        [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, true},
+        [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, true, false},
+        [TMAC_W3] = {"nested_w3_m32_avx2", avx2_nested_w3, true, false},
+        [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, true, false},
+        [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, true, false},
     };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {

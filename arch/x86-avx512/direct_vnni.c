@@ -97,51 +97,168 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
     sum[1] = join_fields(field[1], span);
 }
 
+/* ---- panels -----------------------------------------------------------------------------------
+ * The codes of a few steps are unpacked once, for all columns of all panels. */
+
+enum { UNPACKED_STEPS = 8, UNPACKED_BLOCKS = 2 * UNPACKED_STEPS };
+
+/* A run of steps, whole blocks but for the last, and one panel's numbers for its blocks. */
+struct run {
+    const struct unpacked *codes;
+    const uint8_t *x;
+    int steps;
+    float act_scale[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* [block][column], times unit */
+    float act_sum[UNPACKED_BLOCKS * TMAC_MAX_PANEL];
+    float offset[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* times act_sum */
+};
+
 /* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for
- * loads. */
-INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
-                       const int panel)
+ * loads. Groups of 4 activations [group, group_end) of every step. */
+INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
+                     int steps, int group, int group_end, const int columns)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
-    const size_t group_bytes = 4 * (size_t)panel;
-    struct unpacked unpacked;
-    __m512i sum[2][TMAC_MAX_PANEL];
+    const size_t group_bytes = 4 * (size_t)columns;
 
     UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
-    for (int step = 0; step < span.steps; step++) {
-        const uint8_t *x = span.tables + (size_t)(8 * step + span.group) * group_bytes;
-
-        direct_unpack(&unpacked, span.codes + (size_t)step * cell_bytes, span.width, span.group,
-                      span.group_end);
-        for (int g = span.group; g < span.group_end; g++, x += group_bytes) {
-            const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
-            const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
+    for (int step = 0; step < steps; step++, codes++, x += 8 * group_bytes) {
+        for (int g = group; g < group_end; g++) {
+            const __m512i codes0 = load_bytes(codes->codes[g][0]);
+            const __m512i codes1 = load_bytes(codes->codes[g][1]);
             UNROLL
             for (int n = 0; n < columns; n++) {
-                const __m512i x4 = broadcast_4_bytes(x + 4 * n);
-                sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], codes0, x4);
-                sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], codes1, x4);
+                const __m512i x4 = broadcast_4_bytes(x + (size_t)g * group_bytes + 4 * n);
+                sum[0][n] = dot(sum[0][n], codes0, x4);
+                sum[1][n] = dot(sum[1][n], codes1, x4);
             }
         }
     }
-    panel_sum_store(to, sum, columns);
 }
 
-static void panel_2(const struct tmac_tile *tile)
+/* The float stage of a block, see struct tmac_tile; its numbers are from `at` on in the run. */
+INLINE void run_floats(const struct tmac_tile *tile, const struct run *run, int at, size_t group,
+                       __m512i sum[2][TMAC_MAX_PANEL], const int columns, const bool minimum,
+                       bool accumulate, float *y)
 {
-    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 2, 2);
+    const uint8_t *scales = (const uint8_t *)tile->scale + group;
+    const uint8_t *minimums = minimum ? (const uint8_t *)tile->minimum + group : scales;
+    const __m512 scale[2] = {load_scales(scales, 0, false), load_scales(scales, 16, false)};
+    const __m512 least[2] = {load_scales(minimums, 0, false), load_scales(minimums, 16, false)};
+
+    UNROLL
+    for (int n = 0; n < columns; n++, y += tile->y_stride) {
+        const __m512 act_scale = _mm512_set1_ps(run->act_scale[at + n]);
+        const __m512 offset = _mm512_set1_ps(run->offset[at + n]);
+        UNROLL
+        for (int h = 0; h < 2; h++) {
+            const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[h][n]), act_scale, offset);
+            __m512 acc = accumulate ? _mm512_loadu_ps(y + 16 * h) : _mm512_setzero_ps();
+
+            acc = _mm512_fmadd_ps(scale[h], t, acc);
+            if (minimum)
+                acc = _mm512_fmadd_ps(least[h], _mm512_set1_ps(run->act_sum[at + n]), acc);
+            _mm512_storeu_ps(y + 16 * h, acc);
+        }
+    }
 }
 
-static void panel_4(const struct tmac_tile *tile)
+/* One panel, all blocks of a run, the first of which is number `block` of the chunk. */
+INLINE void run_panel(const struct tmac_tile *tile, const struct run *run, int block, float *y,
+                      const int columns)
 {
-    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 4, 4);
+    const bool halves = tile->block_k == 16;
+    const int block_steps = halves ? 1 : tile->block_k / TMAC_STEP_K;
+    int at = 0;
+
+    for (int step = 0; step < run->steps; step += block_steps) {
+        const int left = run->steps - step, steps = block_steps < left ? block_steps : left;
+
+        for (int group = 0; group < 8; block++, at += columns) {
+            const size_t scale = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+            const int end = halves ? group + 4 : 8;
+            __m512i sum[2][TMAC_MAX_PANEL];
+
+            run_sums(sum, run->codes + step, run->x + (size_t)(step * TMAC_STEP_K * columns), steps,
+                     group, end, columns);
+            if (tile->minimum)
+                run_floats(tile, run, at, scale, sum, columns, true, tile->accumulate || block, y);
+            else
+                run_floats(tile, run, at, scale, sum, columns, false, tile->accumulate || block, y);
+            group = end;
+        }
+    }
 }
 
-static void panel_8(const struct tmac_tile *tile)
+static void run_panel_2(const struct tmac_tile *tile, const struct run *run, int block, float *y)
 {
-    panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, 0, 8, 8);
+    run_panel(tile, run, block, y, 2);
+}
+
+static void run_panel_4(const struct tmac_tile *tile, const struct run *run, int block, float *y)
+{
+    run_panel(tile, run, block, y, 4);
+}
+
+static void run_panel_8(const struct tmac_tile *tile, const struct run *run, int block, float *y)
+{
+    run_panel(tile, run, block, y, 8);
+}
+
+/* What the float stage multiplies with, once for all rows: `count` numbers from `from` on. */
+static void run_numbers(const struct tmac_tile *tile, struct run *run, size_t from, int count,
+                        size_t panel_bytes)
+{
+    const float *act_scale =
+        (const float *)(const void *)((const uint8_t *)tile->act_scale + panel_bytes) + from;
+    const float *act_sum =
+        (const float *)(const void *)((const uint8_t *)tile->act_sum + panel_bytes) + from;
+
+    for (int i = 0; i < count; i++) {
+        run->act_scale[i] = act_scale[i] * tile->unit;
+        run->act_sum[i] = act_sum[i];
+        run->offset[i] = tile->offset * act_sum[i];
+    }
+}
+
+/* The next steps are fetched meanwhile: they are wanted when all panels are done with these. */
+static void unpack_steps(struct unpacked *to, const uint8_t *cell, enum tmac_w width, int steps)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
+
+    for (int s = 0; s < steps; s++, cell += cell_bytes) {
+        for (size_t at = 0; at < cell_bytes; at += 64)
+            _mm_prefetch((const char *)cell + UNPACKED_STEPS * cell_bytes + at, _MM_HINT_T1);
+        direct_unpack(&to[s], cell, width, 0, 8);
+    }
+}
+
+static void panels(const struct tmac_tile *tile)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
+    const size_t step_bytes = TMAC_STEP_K * (size_t)tile->columns;
+    struct unpacked codes[UNPACKED_STEPS];
+    struct run run = {.codes = codes};
+
+    for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
+        const int left = tile->steps - step;
+        const int block = step * TMAC_STEP_K / tile->block_k;
+
+        run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
+        unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, tile->width, run.steps);
+        for (int p = 0; p < tile->panels; p++) {
+            const size_t panel_bytes = (size_t)p * tile->panel_stride;
+            const int blocks = (run.steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
+
+            run.x = tile->tables + panel_bytes + (size_t)step * step_bytes;
+            run_numbers(tile, &run, (size_t)(block * tile->columns), blocks * tile->columns,
+                        panel_bytes);
+            (tile->columns == 2   ? run_panel_2
+             : tile->columns == 4 ? run_panel_4
+                                  : run_panel_8)(
+                tile, &run, block, tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride);
+        }
+    }
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
@@ -149,7 +266,7 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
     if (tile->columns == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
-        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+        panels(tile);
 }
 
 #define KERNEL(function, width)                                                                    \
@@ -164,7 +281,9 @@ KERNEL(direct_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT] = {
-    {"direct_w1_m32_avx512_vnni", direct_w1, true}, {"direct_w2_m32_avx512_vnni", direct_w2, true},
-    {"direct_w3_m32_avx512_vnni", direct_w3, true}, {"direct_w4_m32_avx512_vnni", direct_w4, true},
-    {"direct_wt_m32_avx512_vnni", direct_w2, true},
+    {"direct_w1_m32_avx512_vnni", direct_w1, true, true},
+    {"direct_w2_m32_avx512_vnni", direct_w2, true, true},
+    {"direct_w3_m32_avx512_vnni", direct_w3, true, true},
+    {"direct_w4_m32_avx512_vnni", direct_w4, true, true},
+    {"direct_wt_m32_avx512_vnni", direct_w2, true, true},
 };

@@ -325,7 +325,9 @@ KERNEL(lookup_w4, TMAC_W4)
 KERNEL(lookup_wt, TMAC_WT)
 
 const struct tmac_kernel avx512_lookup[TMAC_W_COUNT] = {
-    {"lookup_w1_m64_avx512", lookup_w1, true}, {"lookup_w2_m64_avx512", lookup_w2, true},
-    {"lookup_w3_m64_avx512", lookup_w3, true}, {"lookup_w4_m64_avx512", lookup_w4, true},
-    {"lookup_wt_m64_avx512", lookup_wt, true},
+    {"lookup_w1_m64_avx512", lookup_w1, true, false},
+    {"lookup_w2_m64_avx512", lookup_w2, true, false},
+    {"lookup_w3_m64_avx512", lookup_w3, true, false},
+    {"lookup_w4_m64_avx512", lookup_w4, true, false},
+    {"lookup_wt_m64_avx512", lookup_wt, true, false},
 };

@@ -91,8 +91,8 @@ static void nested_w4(const struct tmac_tile *tile)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, true},
-    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, true},
-    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, true},
-    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, true},
+    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, true, false},
+    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, true, false},
+    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, true, false},
+    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, true, false},
 };

@@ -226,6 +226,7 @@ static void run(struct model *m, struct rng *rng)
                              .block_k = m->block_k,
                              .block_shift = 31,
                              .columns = m->columns,
+                             .panels = 1,
                              .accumulate = false,
                              .y = m->y,
                              .y_stride = (size_t)m->rows};

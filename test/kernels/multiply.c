@@ -209,7 +209,7 @@ static void fill_result(struct rng *rng, struct multiply_case *c)
 {
     const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
     const size_t stride = rows + (size_t)rng_between(rng, 0, 35);
-    const size_t count = stride * (size_t)(c->tile.columns - 1) + rows;
+    const size_t count = stride * (size_t)(c->tile.columns * c->tile.panels - 1) + rows;
 
     c->tile.y_stride = stride;
     c->y_count = count;
@@ -252,6 +252,7 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     t->unit = c->flavour->exact || rng_between(rng, 0, 3) ? 1.0f : 2.0f;
     c->half = t->columns == 1 && t->block_k >= 32 && rng_between(rng, 0, 1);
     t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
+    t->panels = t->columns == TMAC_MAX_PANEL ? rng_between(rng, 1, 3) : 1;
     t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
     if (t->layout == TMAC_LAYOUT_NESTED)
         shape_nested(c, rng);
@@ -287,6 +288,17 @@ static void free_case(struct multiply_case *c)
         guard_free(all[i]);
 }
 
+/* All panels have the same tables (panel_stride 0), but their own y. */
+static void multiply_panels(const struct tmac_kernel *kernel, struct tmac_tile tile)
+{
+    const int calls = kernel->panels ? 1 : tile.panels;
+
+    if (!kernel->panels)
+        tile.panels = 1;
+    for (int i = 0; i < calls; i++, tile.y += TMAC_MAX_PANEL * tile.y_stride)
+        kernel->multiply(&tile);
+}
+
 static void run(struct rung *rung, struct multiply_case *c)
 {
     struct tmac_tile tile = c->tile;
@@ -302,11 +314,12 @@ static void run(struct rung *rung, struct multiply_case *c)
     rung_enter(rung, c->entry,
                "layout %s, width %s, block_k %d, steps %d, columns %d, block_shift %d, "
                "minimum %d, half %d, scale_stride %zu, unit %g, accumulate %d, offset %g, "
-               "y_stride %zu, %s; case %d",
+               "y_stride %zu, panels %d, %s; case %d",
                layout_names[t->layout], width_names[t->width], t->block_k, t->steps, t->columns,
                t->block_shift, t->minimum != NULL, t->half, t->scale_stride, (double)t->unit,
-               t->accumulate, (double)t->offset, t->y_stride, c->flavour->name, c->index);
-    rung->kernels.kernel[t->layout][t->width].multiply(t);
+               t->accumulate, (double)t->offset, t->y_stride, t->panels, c->flavour->name,
+               c->index);
+    multiply_panels(&rung->kernels.kernel[t->layout][t->width], tile);
 }
 
 static void compare(struct rung *rung, struct multiply_case *c)

@@ -44,7 +44,7 @@ static bool scales_in_place(const struct tmac_product *product, int64_t columns)
         spec->group < TMAC_STEP_K)
         return false;
     return spec->scale_type == TMAC_SCALE_KIND_F32 ||
-           (spec->scale_type == TMAC_SCALE_KIND_F16 && columns == 1 &&
+           (spec->scale_type == TMAC_SCALE_KIND_F16 && columns < 4 /* panels of 1 */ &&
             product->kernels->kernel[spec->layout][spec->width].half);
 }
 

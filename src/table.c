@@ -50,7 +50,7 @@ struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t
     const int64_t left = shape->columns - first;
     struct tmac_panel panel = {.first = first, .columns = TMAC_MAX_PANEL};
 
-    while (panel.columns > left)
+    while (panel.columns > left || (panel.columns == 2 && !shape->group_k))
         panel.columns /= 2;
     panel.data = (size_t)first * shape->column_bytes;
     panel.scales = panel.data + (size_t)shape->steps * shape->step_bytes * (size_t)panel.columns;

@@ -114,4 +114,20 @@ static inline void direct_unpack(struct unpacked *to, const uint8_t *cell, enum 
     }
 }
 
+/* Gemm unpacks so many steps at a time: 8 KB. */
+enum { UNPACKED_STEPS = 8 };
+
+/* The next steps are fetched meanwhile: they are wanted when all panels are done with these. */
+static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell, enum tmac_w width,
+                                       int steps)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
+
+    for (int s = 0; s < steps; s++, cell += cell_bytes) {
+        for (size_t at = 0; at < cell_bytes; at += 64)
+            _mm_prefetch((const char *)cell + UNPACKED_STEPS * cell_bytes + at, _MM_HINT_T1);
+        direct_unpack(&to[s], cell, width, 0, 8);
+    }
+}
+
 #endif

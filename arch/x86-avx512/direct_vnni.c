@@ -98,31 +98,39 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
 }
 
 /* ---- panels -----------------------------------------------------------------------------------
- * The codes of a few steps are unpacked once, for all columns of all panels. */
+ * The codes of a few steps are unpacked once, for all columns of all panels; for one panel, step by
+ * step in between the multiplications, so that the stores cost nothing. */
 
-enum { UNPACKED_STEPS = 8, UNPACKED_BLOCKS = 2 * UNPACKED_STEPS };
+enum { UNPACKED_BLOCKS = 2 * UNPACKED_STEPS };
 
 /* A run of steps, whole blocks but for the last, and one panel's numbers for its blocks. */
 struct run {
-    const struct unpacked *codes;
+    struct unpacked *codes;
+    const uint8_t *cells; /* one panel: to be unpacked on the way; else NULL */
     const uint8_t *x;
     int steps;
-    float act_scale[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* [block][column], times unit */
-    float act_sum[UNPACKED_BLOCKS * TMAC_MAX_PANEL];
-    float offset[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* times act_sum */
+    const float *act_sum;                                           /* [block][column] */
+    _Alignas(64) float act_scale[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* the same, times unit */
+    _Alignas(64) float offset[UNPACKED_BLOCKS * TMAC_MAX_PANEL];    /* times act_sum */
 };
 
 /* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for
  * loads. Groups of 4 activations [group, group_end) of every step. */
-INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
-                     int steps, int group, int group_end, const int columns)
+INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, enum tmac_w width,
+                     int begin, int end, int group, int group_end, const int columns)
 {
     const size_t group_bytes = 4 * (size_t)columns;
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
 
     UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
-    for (int step = 0; step < steps; step++, codes++, x += 8 * group_bytes) {
+    for (int step = begin; step < end; step++) {
+        const uint8_t *x = run->x + (size_t)step * 8 * group_bytes;
+        struct unpacked *codes = run->codes + (run->cells ? 0 : step);
+
+        if (run->cells)
+            direct_unpack(codes, run->cells + (size_t)step * cell_bytes, width, group, group_end);
         for (int g = group; g < group_end; g++) {
             const __m512i codes0 = load_bytes(codes->codes[g][0]);
             const __m512i codes1 = load_bytes(codes->codes[g][1]);
@@ -179,8 +187,7 @@ INLINE void run_panel(const struct tmac_tile *tile, const struct run *run, int b
             const int end = halves ? group + 4 : 8;
             __m512i sum[2][TMAC_MAX_PANEL];
 
-            run_sums(sum, run->codes + step, run->x + (size_t)(step * TMAC_STEP_K * columns), steps,
-                     group, end, columns);
+            run_sums(sum, run, tile->width, step, step + steps, group, end, columns);
             if (tile->minimum)
                 run_floats(tile, run, at, scale, sum, columns, true, tile->accumulate || block, y);
             else
@@ -209,27 +216,19 @@ static void run_panel_8(const struct tmac_tile *tile, const struct run *run, int
 static void run_numbers(const struct tmac_tile *tile, struct run *run, size_t from, int count,
                         size_t panel_bytes)
 {
-    const float *act_scale =
-        (const float *)(const void *)((const uint8_t *)tile->act_scale + panel_bytes) + from;
-    const float *act_sum =
-        (const float *)(const void *)((const uint8_t *)tile->act_sum + panel_bytes) + from;
+    const uint8_t *act_scale =
+        (const uint8_t *)tile->act_scale + panel_bytes + from * sizeof(float);
+    const uint8_t *act_sum = (const uint8_t *)tile->act_sum + panel_bytes + from * sizeof(float);
+    const __m512 unit = _mm512_set1_ps(tile->unit), offset = _mm512_set1_ps(tile->offset);
 
-    for (int i = 0; i < count; i++) {
-        run->act_scale[i] = act_scale[i] * tile->unit;
-        run->act_sum[i] = act_sum[i];
-        run->offset[i] = tile->offset * act_sum[i];
-    }
-}
-
-/* The next steps are fetched meanwhile: they are wanted when all panels are done with these. */
-static void unpack_steps(struct unpacked *to, const uint8_t *cell, enum tmac_w width, int steps)
-{
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
-
-    for (int s = 0; s < steps; s++, cell += cell_bytes) {
-        for (size_t at = 0; at < cell_bytes; at += 64)
-            _mm_prefetch((const char *)cell + UNPACKED_STEPS * cell_bytes + at, _MM_HINT_T1);
-        direct_unpack(&to[s], cell, width, 0, 8);
+    run->act_sum = (const float *)(const void *)act_sum;
+    for (int i = 0; i < count; i += 16) {
+        const int left = count - i;
+        const __mmask16 mask = (__mmask16)(left < 16 ? (1 << left) - 1 : 0xffff);
+        const __m512 scales = _mm512_maskz_loadu_ps(mask, act_scale + 4 * i);
+        const __m512 sums = _mm512_maskz_loadu_ps(mask, act_sum + 4 * i);
+        _mm512_store_ps(run->act_scale + i, _mm512_mul_ps(scales, unit));
+        _mm512_store_ps(run->offset + i, _mm512_mul_ps(sums, offset));
     }
 }
 
@@ -245,7 +244,10 @@ static void panels(const struct tmac_tile *tile)
         const int block = step * TMAC_STEP_K / tile->block_k;
 
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
-        unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, tile->width, run.steps);
+        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
+        run.cells = tile->panels == 1 ? cells : NULL;
+        if (!run.cells)
+            direct_unpack_steps(codes, cells, tile->width, run.steps);
         for (int p = 0; p < tile->panels; p++) {
             const size_t panel_bytes = (size_t)p * tile->panel_stride;
             const int blocks = (run.steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;

@@ -26,10 +26,10 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
 {
     (void)columns;
     (void)panel;
-    prefetch_ahead(step->cell, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
+    prefetch_ahead(step->codes, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
     UNROLL
     for (int h = 0; h < 2; h++) {
-        const struct sources sources = direct_sources(step->cell, width, h);
+        const struct sources sources = direct_sources(step->codes, width, h);
 
         UNROLL
         for (int half = 0; half < 2; half++) {
@@ -46,9 +46,9 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
 INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
                        const enum tmac_w width, const int columns, const int panel)
 {
-    struct unpacked unpacked;
+    const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
 
-    direct_unpack(&unpacked, step->cell, width, 0, 8);
+    (void)width;
     for (int half = 0; half < 2; half++) {
         const uint8_t *x = step->x + 16 * panel * half;
 
@@ -58,7 +58,7 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
             __m512i codes[4];
             UNROLL
             for (int z = 0; z < 4; z++)
-                codes[z] = load_bytes(unpacked.codes[4 * half + z][h]);
+                codes[z] = load_bytes(unpacked->codes[4 * half + z][h]);
             UNROLL
             for (int n = 0; n < columns; n++)
                 p[h][n] = multiply_words(p[h][n], dot4(codes, x + 4 * n, 4 * panel), sub);
@@ -66,12 +66,24 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
     }
 }
 
+/* The same of a cell, for one panel: unpacked in between the multiplications. */
+INLINE void panel_cell_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
+                            const enum tmac_w width, const int columns, const int panel)
+{
+    struct unpacked unpacked;
+    struct nested_step inner = *step;
+
+    direct_unpack(&unpacked, step->codes, width, 0, 8);
+    inner.codes = (const uint8_t *)&unpacked;
+    panel_step(p, &inner, width, columns, panel);
+}
+
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        nested_multiply(tile, (struct nested_kind){gemv_step, multiply_words, width, 1, 1}, 0);
+        nested_gemv(tile, gemv_step, multiply_words, width);
     else
-        nested_panel(tile, panel_step, multiply_words);
+        nested_panels(tile, panel_step, panel_cell_step, multiply_words);
 }
 
 static void nested_w2(const struct tmac_tile *tile)
@@ -91,8 +103,8 @@ static void nested_w4(const struct tmac_tile *tile)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, true, false},
-    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, true, false},
-    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, true, false},
-    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, true, false},
+    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, true, true},
+    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, true, true},
+    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, true, true},
+    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, true, true},
 };

@@ -16,7 +16,7 @@ enum { NESTED_COLUMNS = 4 /* at once: registers */ };
 /* Adds to p[half][column] the integers of one step, first and second 16 activations scaled by the low
  * and the high words of `sub[half]`. `x` is the first of `columns` columns out of `panel`. */
 struct nested_step {
-    const uint8_t *cell;
+    const uint8_t *codes; /* a cell; for several columns struct unpacked */
     const uint8_t *x;
     __m512i sub[2];
 };
@@ -31,10 +31,11 @@ struct nested_kind {
     nested_multiply_fn *multiply;
     enum tmac_w width;
     int columns, panel;
+    size_t step_bytes; /* of codes: cells, or several columns unpacked */
 };
 
 struct nested_at {
-    const uint8_t *cell, *x, *own;
+    const uint8_t *codes, *x, *own;
     const int16_t *group_sum;
 };
 
@@ -87,7 +88,7 @@ INLINE void nested_steps(__m512i p[2][NESTED_COLUMNS], struct nested_at *at,
                          const int which)
 {
     const struct nested_step step = {
-        at->cell,
+        at->codes,
         at->x,
         {both ? nested_both(sub[0], which) : sub[0], both ? nested_both(sub[1], which) : sub[1]}};
 
@@ -100,7 +101,6 @@ INLINE void nested_block(const struct tmac_tile *tile, const struct nested_kind 
                          struct nested_at *at, __m512i p[2][NESTED_COLUMNS],
                          __m512i s[2][NESTED_COLUMNS])
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, kind.width);
     const bool sums = tile->minimum || tile->offset != 0;
     const bool wide = tile->nested.group_k == 32;
     const int pairs = tile->block_k / tile->nested.group_k / 2;
@@ -119,7 +119,7 @@ INLINE void nested_block(const struct tmac_tile *tile, const struct nested_kind 
             s[0][n] = kind.multiply(s[0][n], words.other[0], sum);
             s[1][n] = kind.multiply(s[1][n], words.other[1], sum);
         }
-        for (int which = 0; which <= wide; which++, at->cell += cell_bytes)
+        for (int which = 0; which <= wide; which++, at->codes += kind.step_bytes)
             nested_steps(p, at, kind, wide, words.sub, which);
     }
 }
@@ -138,49 +138,108 @@ INLINE __m512 nested_floats(const struct tmac_tile *tile, __m512 scale, __m512 m
     return acc;
 }
 
-/* All blocks of the chunk, for `kind.columns` columns from `column`. */
-INLINE void nested_multiply(const struct tmac_tile *tile, const struct nested_kind kind, int column)
+/* Blocks [block, end) of the chunk, for `kind.columns` columns from `column` of panel `p`. */
+INLINE void nested_blocks(const struct tmac_tile *tile, const struct nested_kind kind,
+                          struct nested_at at, int block, int end, int p, int column)
 {
-    const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
-    struct nested_at at = {tile->codes, tile->tables + 4 * column, tile->nested.own,
-                           tile->nested.group_sum + 2 * column};
-    struct panel_y y;
+    const float *act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale +
+                                                           (size_t)p * tile->panel_stride);
+    float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL + column) * tile->y_stride;
 
-    panel_y_load(&y, tile, column, kind.columns, 32);
-    for (int block = 0; block < blocks; block++) {
+    for (; block < end; block++) {
         const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
         const uint8_t *scale = (const uint8_t *)tile->scale + super;
         const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + super : scale;
-        __m512i p[2][NESTED_COLUMNS], s[2][NESTED_COLUMNS];
+        const bool accumulate = tile->accumulate || block;
+        __m512i codes[2][NESTED_COLUMNS], sums[2][NESTED_COLUMNS];
 
         if ((block & ((1 << tile->block_shift) - 1)) == 0)
             at.own = tile->nested.own + super;
-        nested_block(tile, kind, &at, p, s);
+        nested_block(tile, kind, &at, codes, sums);
         UNROLL
         for (int n = 0; n < kind.columns; n++) {
-            const float act = tile->act_scale[block * kind.panel + column + n];
+            const float act = act_scale[block * kind.panel + column + n];
             UNROLL
             for (int h = 0; h < 2; h++) {
-                float *row = y.y[n] + 16 * h;
-                _mm512_store_ps(row, nested_floats(tile, load_scales(scale, 16 * h, true),
-                                                   load_scales(minimum, 16 * h, true), act, p[h][n],
-                                                   s[h][n], _mm512_load_ps(row)));
+                float *to = y + (size_t)n * tile->y_stride + 16 * h;
+                const __m512 acc = accumulate ? _mm512_loadu_ps(to) : _mm512_setzero_ps();
+                _mm512_storeu_ps(to, nested_floats(tile, load_scales(scale, 16 * h, true),
+                                                   load_scales(minimum, 16 * h, true), act,
+                                                   codes[h][n], sums[h][n], acc));
             }
         }
     }
-    panel_y_store(&y, tile, column, kind.columns, 32);
 }
 
-INLINE void nested_panel(const struct tmac_tile *tile, nested_step_fn *step,
-                         nested_multiply_fn *multiply)
+INLINE void nested_gemv(const struct tmac_tile *tile, nested_step_fn *step,
+                        nested_multiply_fn *multiply, const enum tmac_w width)
 {
+    const struct nested_kind kind = {step, multiply, width,
+                                     1,    1,        tmac_cell_bytes(TMAC_LAYOUT_NESTED, width)};
+    const struct nested_at at = {tile->codes, tile->tables, tile->nested.own,
+                                 tile->nested.group_sum};
+
+    nested_blocks(tile, kind, at, 0, tile->steps * TMAC_STEP_K / tile->block_k, 0, 0);
+}
+
+/* Panel `p`, a run of `steps` steps from `step`, a multiple of 8, whose codes are at `codes`. */
+INLINE void nested_panel(const struct tmac_tile *tile, const uint8_t *codes, int step, int steps,
+                         int p, const struct nested_kind kind)
+{
+    const int block = step * TMAC_STEP_K / tile->block_k;
+    const int end = (step + steps) * TMAC_STEP_K / tile->block_k;
+    const int groups = step * TMAC_STEP_K / tile->nested.group_k;
+    const size_t panel = (size_t)p * tile->panel_stride;
+    const uint8_t *x = tile->tables + panel + (size_t)(step * TMAC_STEP_K * kind.panel);
+    const int16_t *group_sum =
+        (const int16_t *)(const void *)((const uint8_t *)tile->nested.group_sum + panel) +
+        groups * kind.panel;
+
+    for (int column = 0; column < kind.panel; column += kind.columns) {
+        const struct nested_at at = {codes, x + 4 * column, NULL, group_sum + 2 * column};
+        nested_blocks(tile, kind, at, block, end, p, column);
+    }
+}
+
+/* Panels of any kind; `kind` has no columns yet. */
+INLINE void nested_panel_any(const struct tmac_tile *tile, const uint8_t *codes, int step,
+                             int steps, int p, struct nested_kind kind)
+{
+    kind.columns = kind.panel = 2;
     if (tile->columns == 2) {
-        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 2, 2}, 0);
-    } else if (tile->columns == 4) {
-        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 4}, 0);
-    } else {
-        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 8}, 0);
-        nested_multiply(tile, (struct nested_kind){step, multiply, tile->width, 4, 8}, 4);
+        nested_panel(tile, codes, step, steps, p, kind);
+        return;
+    }
+    kind.columns = kind.panel = 4;
+    if (tile->columns == 4) {
+        nested_panel(tile, codes, step, steps, p, kind);
+        return;
+    }
+    kind.panel = 8;
+    nested_panel(tile, codes, step, steps, p, kind);
+}
+
+/* Chunks start at super-groups, and so does every run of 8 steps: 256 is a multiple of all.
+ * `step` finds codes unpacked, `cell_step` does not. */
+INLINE void nested_panels(const struct tmac_tile *tile, nested_step_fn *step,
+                          nested_step_fn *cell_step, nested_multiply_fn *multiply)
+{
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, tile->width);
+    struct unpacked codes[UNPACKED_STEPS];
+
+    if (tile->panels == 1) {
+        nested_panel_any(tile, tile->codes, 0, tile->steps, 0,
+                         (struct nested_kind){cell_step, multiply, tile->width, 0, 0, cell_bytes});
+        return;
+    }
+    for (int s = 0; s < tile->steps; s += UNPACKED_STEPS) {
+        const int left = tile->steps - s, steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
+
+        direct_unpack_steps(codes, tile->codes + (size_t)s * cell_bytes, tile->width, steps);
+        for (int p = 0; p < tile->panels; p++)
+            nested_panel_any(
+                tile, (const uint8_t *)codes, s, steps, p,
+                (struct nested_kind){step, multiply, TMAC_W4, 0, 0, sizeof(struct unpacked)});
     }
 }
 

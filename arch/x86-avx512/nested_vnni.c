@@ -60,10 +60,10 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
 {
     (void)columns;
     (void)panel;
-    prefetch_ahead(step->cell, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
+    prefetch_ahead(step->codes, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
     UNROLL
     for (int h = 0; h < 2; h++) {
-        const struct sources sources = direct_sources(step->cell, width, h);
+        const struct sources sources = direct_sources(step->codes, width, h);
         const __m512i words = width == TMAC_W2
                                   ? gemv_pair_w2(sources, step->x)
                                   : gemv_pair_w4(sources, step->x, width == TMAC_W3 ? 7 : 15);
@@ -74,10 +74,10 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
 INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
                        const enum tmac_w width, const int columns, const int panel)
 {
+    const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
     __m512i low[2][NESTED_COLUMNS], high[2][NESTED_COLUMNS];
-    struct unpacked unpacked;
 
-    direct_unpack(&unpacked, step->cell, width, 0, 8);
+    (void)width;
     UNROLL
     for (int n = 0; n < columns; n++)
         low[0][n] = low[1][n] = high[0][n] = high[1][n] = _mm512_setzero_si512();
@@ -89,9 +89,8 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
             const __m512i second = broadcast_4_bytes(x + 16 * panel + 4 * n);
             UNROLL
             for (int h = 0; h < 2; h++) {
-                low[h][n] = _mm512_dpbusd_epi32(low[h][n], load_bytes(unpacked.codes[z][h]), first);
-                high[h][n] =
-                    _mm512_dpbusd_epi32(high[h][n], load_bytes(unpacked.codes[z + 4][h]), second);
+                low[h][n] = dot(low[h][n], load_bytes(unpacked->codes[z][h]), first);
+                high[h][n] = dot(high[h][n], load_bytes(unpacked->codes[z + 4][h]), second);
             }
         }
     }
@@ -103,12 +102,24 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
     }
 }
 
+/* The same of a cell, for one panel: unpacked in between the multiplications. */
+INLINE void panel_cell_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
+                            const enum tmac_w width, const int columns, const int panel)
+{
+    struct unpacked unpacked;
+    struct nested_step inner = *step;
+
+    direct_unpack(&unpacked, step->codes, width, 0, 8);
+    inner.codes = (const uint8_t *)&unpacked;
+    panel_step(p, &inner, width, columns, panel);
+}
+
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        nested_multiply(tile, (struct nested_kind){gemv_step, multiply_words, width, 1, 1}, 0);
+        nested_gemv(tile, gemv_step, multiply_words, width);
     else
-        nested_panel(tile, panel_step, multiply_words);
+        nested_panels(tile, panel_step, panel_cell_step, multiply_words);
 }
 
 static void nested_w2(const struct tmac_tile *tile)
@@ -128,8 +139,8 @@ static void nested_w4(const struct tmac_tile *tile)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512_vnni", nested_w2, true, false},
-    [TMAC_W3] = {"nested_w3_m32_avx512_vnni", nested_w3, true, false},
-    [TMAC_W4] = {"nested_w4_m32_avx512_vnni", nested_w4, true, false},
-    [TMAC_WT] = {"nested_wt_m32_avx512_vnni", nested_w2, true, false},
+    [TMAC_W2] = {"nested_w2_m32_avx512_vnni", nested_w2, true, true},
+    [TMAC_W3] = {"nested_w3_m32_avx512_vnni", nested_w3, true, true},
+    [TMAC_W4] = {"nested_w4_m32_avx512_vnni", nested_w4, true, true},
+    [TMAC_WT] = {"nested_wt_m32_avx512_vnni", nested_w2, true, true},
 };

@@ -13,6 +13,8 @@ struct nested_kind {
     int columns; /* VECTORS x columns sums are kept in registers: 1, 2 or 4 */
     bool wide;   /* groups of 32, else 16 */
     bool unpacked;
+    enum tmac_sub_kind sub; /* the tile's */
+    bool minimum;
 };
 
 /* Where a pass over VECTORS x 8 rows of a block reads. */
@@ -54,12 +56,44 @@ AVX2_TEMPLATE __m256i codes_at(const struct nested_at *at, const struct nested_k
     return code(at->codes, g, at->eighth + v, kind.width);
 }
 
+/* The same for cells of 2 bits and one column: the two fields of a half-byte are masked in place, and
+ * the sum of the upper ones is 4 times too great. */
+AVX2_TEMPLATE __m256i half_step_w2(const struct nested_at *at, const int half, const int v)
+{
+    const __m256i low = _mm256_set1_epi8(3), high = _mm256_set1_epi8(12);
+    const uint8_t *x = at->x + 16 * half;
+    __m256i sum[2];
+
+    AVX2_UNROLL
+    for (int z = 0; z < 2; z++) {
+        const __m256i bytes = cell_vector(at->codes, z, at->eighth + v);
+        const __m256i fields = half ? _mm256_srli_epi16(bytes, 4) : bytes;
+        int32_t four[2];
+
+        memcpy(&four[0], x + 4 * z, sizeof four[0]);
+        memcpy(&four[1], x + 8 + 4 * z, sizeof four[1]);
+        const __m256i first =
+            _mm256_maddubs_epi16(_mm256_and_si256(fields, low), _mm256_set1_epi32(four[0]));
+        const __m256i second =
+            _mm256_maddubs_epi16(_mm256_and_si256(fields, high), _mm256_set1_epi32(four[1]));
+        sum[0] = z ? _mm256_add_epi16(sum[0], first) : first;
+        sum[1] = z ? _mm256_add_epi16(sum[1], second) : second;
+    }
+    return _mm256_add_epi16(sum[0], _mm256_srai_epi16(sum[1], 2));
+}
+
 /* Adds codes of 16 activations (half a step) times their activations. */
 AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested_kind kind,
                                  const int half, __m256i *words)
 {
     const int panel = kind.columns == 1 ? 1 : at->panel;
 
+    if (kind.width == TMAC_W2 && !kind.unpacked) {
+        AVX2_UNROLL
+        for (int v = 0; v < VECTORS; v++)
+            words[v] = _mm256_add_epi16(words[v], half_step_w2(at, half, v));
+        return;
+    }
     AVX2_UNROLL
     for (int g = 4 * half; g < 4 * half + 4; g++) {
         const __m256i codes[VECTORS] = {codes_at(at, kind, g, 0), codes_at(at, kind, g, 1)};
@@ -106,20 +140,20 @@ AVX2_TEMPLATE void add_step(const struct nested_at *at, const struct nested_kind
 }
 
 /* Sub-scales of 8 rows, and what the sums of activations are multiplied by. */
-AVX2_TEMPLATE __m256i load_sub(const struct tmac_tile *tile, const uint8_t *own, __m256i *other)
+AVX2_TEMPLATE __m256i load_sub(const struct nested_kind kind, const uint8_t *own, __m256i *other)
 {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)own);
     __m256i sub;
 
-    if (tile->nested.sub == TMAC_SUB_KIND_U4) {
+    if (kind.sub == TMAC_SUB_KIND_U4) {
         const __m256i pair = _mm256_cvtepu8_epi16(bytes);
         sub = _mm256_and_si256(pair, _mm256_set1_epi16(15));
-        *other = tile->minimum ? _mm256_srli_epi16(pair, 4) : sub;
+        *other = kind.minimum ? _mm256_srli_epi16(pair, 4) : sub;
         return sub;
     }
     sub = _mm256_cvtepi8_epi16(bytes);
     *other =
-        tile->minimum ? _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(own + 64))) : sub;
+        kind.minimum ? _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(own + 64))) : sub;
     return sub;
 }
 
@@ -138,29 +172,29 @@ AVX2_TEMPLATE void add_group_sums(const struct nested_at *at, struct nested_sums
     }
 }
 
-AVX2_TEMPLATE size_t pair_bytes(const struct tmac_tile *tile)
+AVX2_TEMPLATE size_t pair_bytes(const struct nested_kind kind)
 {
-    return tile->nested.sub == TMAC_SUB_KIND_I8 && tile->minimum ? 128 : 64;
+    return kind.sub == TMAC_SUB_KIND_I8 && kind.minimum ? 128 : 64;
 }
 
 /* One pair of groups: one step, or two of them. */
-AVX2_TEMPLATE void add_pair(const struct tmac_tile *tile, struct nested_at *at,
-                            const struct nested_kind kind, struct nested_sums *sums)
+AVX2_TEMPLATE void add_pair(struct nested_at *at, const struct nested_kind kind,
+                            struct nested_sums *sums)
 {
     const size_t step_bytes = kind.unpacked ? STEP_CODES : cell_bytes(kind.width);
     const uint8_t *own = at->own + 16 * at->eighth;
     __m256i sub[VECTORS], other[VECTORS];
 
-    sub[0] = load_sub(tile, own, &other[0]);
-    sub[1] = load_sub(tile, own + 16, &other[1]);
+    sub[0] = load_sub(kind, own, &other[0]);
+    sub[1] = load_sub(kind, own + 16, &other[1]);
     add_group_sums(at, sums, other, kind.columns);
     AVX2_UNROLL
-    for (int which = 0; which <= kind.wide; which++) {
+    for (int which = 0; which < 1 + kind.wide; which++) {
         add_step(at, kind, sums, sub, which);
         at->codes += step_bytes;
         at->x += TMAC_STEP_K * (kind.columns == 1 ? 1 : at->panel);
     }
-    at->own += pair_bytes(tile);
+    at->own += pair_bytes(kind);
     at->group_sum += 2 * (kind.columns == 1 ? 1 : at->panel);
 }
 
@@ -195,7 +229,7 @@ AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
     clear(sums.code, VECTORS * kind.columns);
     clear(sums.sum, VECTORS * kind.columns);
     for (int k = 0; k < tile->block_k; k += kind.wide ? 64 : 32)
-        add_pair(tile, &at, kind, &sums);
+        add_pair(&at, kind, &sums);
     AVX2_UNROLL
     for (int i = 0; i < VECTORS * kind.columns; i++) {
         const int n = column + i / VECTORS, at_row = i % VECTORS * 16;
@@ -217,45 +251,49 @@ AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width,
     }
 }
 
-/* All rows and columns of a block. Several columns share codes that are unpacked once. */
-AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at, int block,
-                             size_t super, const bool wide, const int width)
+/* All rows and columns of a block. Several columns share codes that are unpacked once. `kind` has no
+ * columns yet. */
+AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
+                             struct nested_kind kind, int block, size_t super)
 {
     _Alignas(32) uint8_t codes[TMAC_MAX_BLOCK_K / TMAC_STEP_K * STEP_CODES];
     const struct nested_at first = at;
 
-    if (tile->columns == 1) {
-        add_pass(tile, at, (struct nested_kind){width, 1, wide, false}, block, super, 0);
-        at.eighth = 2;
-        add_pass(tile, at, (struct nested_kind){width, 1, wide, false}, block, super, 0);
-        return;
-    }
-    unpack_steps(at.codes, tile->block_k / TMAC_STEP_K, width, codes);
+    unpack_steps(at.codes, tile->block_k / TMAC_STEP_K, kind.width, codes);
     at.codes = codes;
+    kind.unpacked = true;
     for (; at.eighth < EIGHTHS; at.eighth += VECTORS) {
+        kind.columns = 2;
         if (tile->columns == 2)
-            add_pass(tile, at, (struct nested_kind){width, 2, wide, true}, block, super, 0);
+            add_pass(tile, at, kind, block, super, 0);
+        kind.columns = 4;
         for (int n = 0; n < tile->columns && tile->columns > 2; n += 4) {
             at.x = first.x + 4 * n;
             at.group_sum = first.group_sum + 2 * n;
-            add_pass(tile, at, (struct nested_kind){width, 4, wide, true}, block, super, n);
+            add_pass(tile, at, kind, block, super, n);
         }
     }
 }
 
-AVX2_TEMPLATE void prefetch_block(const struct tmac_tile *tile, const struct nested_at *at,
-                                  const int width)
+AVX2_TEMPLATE void add_block_gemv(const struct tmac_tile *tile, struct nested_at at,
+                                  struct nested_kind kind, int block, size_t super)
 {
     for (int step = 0; step < tile->block_k / TMAC_STEP_K; step++) {
-        avx2_prefetch(at->codes + (size_t)step * cell_bytes(width), cell_bytes(width));
-        _mm_prefetch((const char *)at->own + AVX2_AHEAD_SCALES + 64 * step, _MM_HINT_T0);
+        avx2_prefetch(at.codes + (size_t)step * cell_bytes(kind.width), cell_bytes(kind.width));
+        _mm_prefetch((const char *)at.own + AVX2_AHEAD_SCALES + 64 * step, _MM_HINT_T0);
     }
+    kind.columns = 1;
+    kind.unpacked = false;
+    add_pass(tile, at, kind, block, super, 0);
+    at.eighth = VECTORS;
+    add_pass(tile, at, kind, block, super, 0);
 }
 
-AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const bool wide, const int width)
+AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind kind,
+                          const bool gemv)
 {
     const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
-    const int pairs = tile->block_k / (wide ? 64 : 32);
+    const int pairs = tile->block_k / (kind.wide ? 64 : 32);
     struct nested_at at = {tile->codes, tile->tables, tile->nested.own, tile->nested.group_sum,
                            0,           tile->columns};
 
@@ -266,35 +304,54 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const bool wide, const i
 
         if (block % (1 << tile->block_shift) == 0)
             at.own = tile->nested.own + super;
-        if (tile->columns == 1)
-            prefetch_block(tile, &at, width);
-        add_block(tile, at, block, super, wide, width);
-        at.codes += (size_t)block_steps * cell_bytes(width);
+        if (gemv)
+            add_block_gemv(tile, at, kind, block, super);
+        else
+            add_block(tile, at, kind, block, super);
+        at.codes += (size_t)block_steps * cell_bytes(kind.width);
         at.x += TMAC_STEP_K * block_steps * tile->columns;
-        at.own += pair_bytes(tile) * (size_t)pairs;
+        at.own += pair_bytes(kind) * (size_t)pairs;
         at.group_sum += 2 * pairs * tile->columns;
     }
 }
 
-AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width)
+/* gemv knows the kinds of Q2_K, Q3_K and Q4_K when it is compiled. */
+AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width, const bool wide)
+{
+    const enum tmac_sub_kind sub = tile->nested.sub;
+    const bool minimum = tile->minimum != NULL;
+
+    if (tile->columns > 1)
+        nested(tile, (struct nested_kind){width, 0, wide, false, sub, minimum}, false);
+    else if (sub == TMAC_SUB_KIND_U4 && minimum)
+        nested(tile, (struct nested_kind){width, 0, wide, false, TMAC_SUB_KIND_U4, true}, true);
+    else if (sub == TMAC_SUB_KIND_I8 && minimum)
+        nested(tile, (struct nested_kind){width, 0, wide, false, TMAC_SUB_KIND_I8, true}, true);
+    else if (sub == TMAC_SUB_KIND_I8)
+        nested(tile, (struct nested_kind){width, 0, wide, false, TMAC_SUB_KIND_I8, false}, true);
+    else
+        nested(tile, (struct nested_kind){width, 0, wide, false, sub, minimum}, true);
+}
+
+AVX2_TEMPLATE void nested_width(const struct tmac_tile *tile, const int width)
 {
     if (tile->nested.group_k == 32)
-        nested(tile, true, width);
+        nested_groups(tile, width, true);
     else
-        nested(tile, false, width);
+        nested_groups(tile, width, false);
 }
 
 void avx2_nested_w2(const struct tmac_tile *tile)
 {
-    nested_groups(tile, TMAC_W2);
+    nested_width(tile, TMAC_W2);
 }
 
 void avx2_nested_w3(const struct tmac_tile *tile)
 {
-    nested_groups(tile, TMAC_W3);
+    nested_width(tile, TMAC_W3);
 }
 
 void avx2_nested_w4(const struct tmac_tile *tile)
 {
-    nested_groups(tile, TMAC_W4);
+    nested_width(tile, TMAC_W4);
 }

@@ -38,9 +38,8 @@ static uint64_t seed;
 /* ---- activations ----------------------------------------------------------------------------- */
 
 enum data { NORMAL, HEAVY, OUTLIER, ALTERNATING, TIES, CONSTANT, TINY, SPARSE, DATA_COUNT };
-static const char *const data_names[DATA_COUNT] = {"normal", "heavy-tailed", "one outlier",
-                                                   "alternating", "ties", "constant",
-                                                   "tiny", "sparse"};
+static const char *const data_names[DATA_COUNT] = {
+    "normal", "heavy-tailed", "one outlier", "alternating", "ties", "constant", "tiny", "sparse"};
 
 static float draw(enum data data, int64_t k, struct rng *rng)
 {
@@ -115,10 +114,10 @@ static double error_bound(const struct matrix *m, int64_t row, const float *x, i
         bound += quantizing(m, row, &b, direct, weights);
         for (int64_t i = k; i < b.end; i++) {
             const struct matrix_numbers n = matrix_at(m, row, i);
-            bound += roundings * fabs((double)x[i]) *
-                     (fabs((double)n.scale) *
-                          (matrix_top_code(m->kind.width) + fabs((double)n.zero)) +
-                      fabs((double)n.minimum));
+            bound +=
+                roundings * fabs((double)x[i]) *
+                (fabs((double)n.scale) * (matrix_top_code(m->kind.width) + fabs((double)n.zero)) +
+                 fabs((double)n.minimum));
         }
     }
     return bound;
@@ -168,8 +167,10 @@ static struct errors measure(const struct matrix_kind *kind, tmac_context *conte
     const size_t cols = (size_t)kind->cols, rows = (size_t)kind->rows;
     tmac_weights_info info = {.struct_size = sizeof info};
     float *x = malloc(cols * columns * sizeof *x), *y = malloc(rows * columns * sizeof *y);
-    const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = kind->cols, .columns = (int64_t)columns, .data = x};
+    const tmac_activations activations = {.struct_size = sizeof activations,
+                                          .cols = kind->cols,
+                                          .columns = (int64_t)columns,
+                                          .data = x};
     struct errors errors = {0, 0, 0};
     struct matrix m;
     tmac_weights *weights;
@@ -219,12 +220,34 @@ static void check_relative(enum data data)
                 const double limit =
                     limits[data][direct] * (kind.zero == TMAC_ZERO_SYMMETRIC ? 1 : 1.6);
                 worst[direct] = fmax(worst[direct], e.square / e.of);
-                CHECK(e.square / e.of <= limit, "%s, %s, %s: %.3g",
-                      matrix_name(&kind), context_layout_names[l], data_names[data],
-                      e.square / e.of);
+                CHECK(e.square / e.of <= limit, "%s, %s, %s: %.3g", matrix_name(&kind),
+                      context_layout_names[l], data_names[data], e.square / e.of);
             }
     printf("    relative squared error, %s: lookup up to %.2g, direct up to %.2g\n",
            data_names[data], worst[0], worst[1]);
+}
+
+/* Two levels of scales, as in Q4_K, Q3_K and Q2_K, whose blocks are longer than their groups. */
+static void check_two_levels(enum data data)
+{
+    static const struct matrix_kind kinds[] = {
+        {.width = TMAC_WIDTH_4, .group = 32, .zero = TMAC_ZERO_MINIMUM, .sub = TMAC_SUB_I8},
+        {.width = TMAC_WIDTH_3, .group = 16, .zero = TMAC_ZERO_SYMMETRIC, .sub = TMAC_SUB_I8},
+        {.width = TMAC_WIDTH_2, .group = 16, .zero = TMAC_ZERO_MINIMUM, .sub = TMAC_SUB_U4},
+    };
+
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        for (int l = 0; l < LAYOUTS; l++) {
+            struct matrix_kind kind = kinds[i];
+            kind.rows = 32;
+            kind.cols = 2048;
+            kind.super_group = 256;
+            kind.scale_type = TMAC_SCALE_F16;
+            const struct errors e = measure(&kind, contexts.best[l], data, 16, i);
+            const double limit = 1.6 * limits[data][tmac_layout_is_direct((enum tmac_layout)l)];
+            CHECK(e.square / e.of <= limit, "%s, %s, %s: %.3g", matrix_name(&kind),
+                  context_layout_names[l], data_names[data], e.square / e.of);
+        }
 }
 
 static void test_relative_error(void **state)
@@ -232,14 +255,21 @@ static void test_relative_error(void **state)
     (void)state;
     check_relative(NORMAL);
     check_relative(HEAVY);
+    check_two_levels(NORMAL);
+    check_two_levels(HEAVY);
 }
 
 static void test_error_bound(void **state)
 {
     static const int64_t shapes[][3] = {/* rows, cols, group */
-                                        {33, 48, 16},   {65, 1056, 32}, {31, 192, 64},
-                                        {100, 384, 128}, {1, 768, 256},  {33, 1, TMAC_GROUP_ROW},
-                                        {33, 20, TMAC_GROUP_ROW}, {65, 100, TMAC_GROUP_TENSOR}};
+                                        {33, 48, 16},
+                                        {65, 1056, 32},
+                                        {31, 192, 64},
+                                        {100, 384, 128},
+                                        {1, 768, 256},
+                                        {33, 1, TMAC_GROUP_ROW},
+                                        {33, 20, TMAC_GROUP_ROW},
+                                        {65, 100, TMAC_GROUP_TENSOR}};
     const int share = check_share(3);
     double worst[2] = {0, 0};
     uint64_t index = 0;

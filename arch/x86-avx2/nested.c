@@ -82,16 +82,18 @@ AVX2_TEMPLATE __m256i half_step_w2(const struct nested_at *at, const int half, c
     return _mm256_add_epi16(sum[0], _mm256_srai_epi16(sum[1], 2));
 }
 
-/* Adds codes of 16 activations (half a step) times their activations. */
+/* Codes of 16 activations (half a step) times their activations, added to the words or, `first`, the
+ * start of their sums. */
 AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested_kind kind,
-                                 const int half, __m256i *words)
+                                 const int half, const bool first, __m256i *words)
 {
     const int panel = kind.columns == 1 ? 1 : at->panel;
 
     if (kind.width == TMAC_W2 && !kind.unpacked) {
         AVX2_UNROLL
         for (int v = 0; v < VECTORS; v++)
-            words[v] = _mm256_add_epi16(words[v], half_step_w2(at, half, v));
+            words[v] = first ? half_step_w2(at, half, v)
+                             : _mm256_add_epi16(words[v], half_step_w2(at, half, v));
         return;
     }
     AVX2_UNROLL
@@ -106,7 +108,7 @@ AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested
             for (int v = 0; v < VECTORS; v++) {
                 const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
                 __m256i *to = &words[n * VECTORS + v];
-                *to = avx2_here(_mm256_add_epi16(*to, product));
+                *to = first && g == 4 * half ? product : avx2_here(_mm256_add_epi16(*to, product));
             }
         }
     }
@@ -129,13 +131,10 @@ AVX2_TEMPLATE void add_step(const struct nested_at *at, const struct nested_kind
 {
     __m256i words[MOST];
 
-    clear(words, VECTORS * kind.columns);
-    add_half_step(at, kind, 0, words);
-    if (!kind.wide) {
+    add_half_step(at, kind, 0, true, words);
+    if (!kind.wide)
         add_scaled(sums->code, words, sub, 0, kind.columns);
-        clear(words, VECTORS * kind.columns);
-    }
-    add_half_step(at, kind, 1, words);
+    add_half_step(at, kind, 1, !kind.wide, words);
     add_scaled(sums->code, words, sub, kind.wide ? which : 1, kind.columns);
 }
 

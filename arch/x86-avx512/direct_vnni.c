@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Layout DIRECT with VNNI: vpdpbusd multiplies unsigned codes by int8 activations and adds four
  * neighbouring products into the row's 32-bit lane. Exact at any block: 128 * 15 * 128 < 2^24. */
-#include "direct.h"
 #include "vnni.h"
 
 /* gemv masks codes where they stand in their byte, and sums each position on its own: a field, of
@@ -114,33 +113,23 @@ struct run {
     _Alignas(64) float offset[UNPACKED_BLOCKS * TMAC_MAX_PANEL];    /* times act_sum */
 };
 
-/* 2 x 8 sums, and an activation that two of them share, keep both ports busy without waiting for
- * loads. Groups of 4 activations [group, group_end) of every step. */
+/* Groups of 4 activations [group, group_end) of steps [begin, end). */
 INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, enum tmac_w width,
                      int begin, int end, int group, int group_end, const int columns)
 {
-    const size_t group_bytes = 4 * (size_t)columns;
+    const size_t step_bytes = TMAC_STEP_K * (size_t)columns;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
 
     UNROLL
     for (int n = 0; n < columns; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
     for (int step = begin; step < end; step++) {
-        const uint8_t *x = run->x + (size_t)step * 8 * group_bytes;
+        const uint8_t *x = run->x + (size_t)step * step_bytes;
         struct unpacked *codes = run->codes + (run->cells ? 0 : step);
 
         if (run->cells)
             direct_unpack(codes, run->cells + (size_t)step * cell_bytes, width, group, group_end);
-        for (int g = group; g < group_end; g++) {
-            const __m512i codes0 = load_bytes(codes->codes[g][0]);
-            const __m512i codes1 = load_bytes(codes->codes[g][1]);
-            UNROLL
-            for (int n = 0; n < columns; n++) {
-                const __m512i x4 = broadcast_4_bytes(x + (size_t)g * group_bytes + 4 * n);
-                sum[0][n] = dot(sum[0][n], codes0, x4);
-                sum[1][n] = dot(sum[1][n], codes1, x4);
-            }
-        }
+        dot_step(sum, codes, x, group, group_end, columns);
     }
 }
 

@@ -3,7 +3,7 @@
 #ifndef TMAC_AVX512_VNNI_H
 #define TMAC_AVX512_VNNI_H
 
-#include "avx512.h"
+#include "direct.h"
 
 INLINE __m512i dot(__m512i sum, __m512i codes, __m512i x)
 {
@@ -15,6 +15,23 @@ INLINE __m512i dot(__m512i sum, __m512i codes, __m512i x)
 #else
     return _mm512_dpbusd_epi32(sum, codes, x);
 #endif
+}
+
+/* One step of unpacked codes, groups of 4 activations [group, end), times a panel of `columns`: 2 x 8
+ * sums, and an activation that two of them share, keep both ports busy without waiting for loads. */
+INLINE void dot_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
+                     int group, int end, const int columns)
+{
+    for (int g = group; g < end; g++) {
+        const __m512i codes0 = load_bytes(codes->codes[g][0]);
+        const __m512i codes1 = load_bytes(codes->codes[g][1]);
+        UNROLL
+        for (int n = 0; n < columns; n++) {
+            const __m512i x4 = broadcast_4_bytes(x + 4 * (g * columns + n));
+            sum[0][n] = dot(sum[0][n], codes0, x4);
+            sum[1][n] = dot(sum[1][n], codes1, x4);
+        }
+    }
 }
 
 #endif

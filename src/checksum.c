@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "checksum.h"
 
-#include <string.h>
+#include "words.h"
 
 static const uint64_t PRIME = 0x9e3779b97f4a7c15u; /* odd, so that multiplying loses no bit */
 
@@ -9,13 +9,6 @@ static uint64_t mix(uint64_t state, uint64_t word)
 {
     state = (state ^ word) * PRIME;
     return state ^ state >> 29;
-}
-
-static uint64_t load64(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
 }
 
 /* Four lanes, because one multiplication waits for the one before it: that keeps up with memory. */

@@ -16,10 +16,10 @@ struct tmac_ggml_format {
     tmac_zero zero_kind;
     float zero;
     tmac_sub_format sub_format; /* with a super-group of one block */
-    /* All codes of a block, one per byte. */
-    void (*codes)(const uint8_t *block, uint8_t *codes);
-    /* The numbers of group `index` of a block. */
-    void (*group_of)(const uint8_t *block, int index, struct tmac_group *out);
+    /* All codes of a block. */
+    void (*strips)(const uint8_t *block, uint8_t *strips);
+    /* The numbers of all groups of a block to `out`, from index `at` up. */
+    void (*groups)(const uint8_t *block, int at, struct tmac_groups *out);
 };
 
 /* NULL for a type that is not imported. */

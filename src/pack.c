@@ -4,102 +4,157 @@
 
 #include <string.h>
 
-enum { CHUNK_K = 256 }; /* the largest ggml block, so that chunks start at blocks */
+/* Where the numbers of a run of groups of one row go. */
+struct run {
+    uint8_t *head; /* its scale in the run's first super-group */
+    uint8_t *own;  /* its first byte of the run's first group */
+    size_t super;  /* bytes from one super-group to the next */
+    size_t pair;   /* bytes from one pair of groups to the next */
+    size_t odd;    /* bytes from one group of a pair to the other */
+    size_t kind;   /* bytes from the row's sub-scale to its sub-minimum */
+    int groups;
+    int super_groups; /* as many as one super-group has in the run */
+};
 
-static uint8_t *put_scale(uint8_t *at, enum tmac_scale_kind type, int row, uint32_t bits)
+/* A row's first run. */
+static struct run first_run(const struct tmac_shape *shape, uint8_t *scales, int row)
 {
-    const uint16_t half = (uint16_t)bits;
-    const size_t bytes = tmac_scale_type_bytes(type);
+    const struct tmac_scale_format *format = &shape->scale_format;
+    const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
+    const size_t rows = (size_t)shape->tile_rows, r = (size_t)row;
+    const bool nested = shape->spec.layout == TMAC_LAYOUT_NESTED;
+    const int64_t most = TMAC_RUN_GROUPS;
 
-    memcpy(at + (size_t)row * bytes, bytes == 4 ? (const void *)&bits : (const void *)&half, bytes);
-    return at;
+    return (struct run){
+        .head = scales + r * tmac_scale_type_bytes(format->type),
+        .own = scales + geometry.head + (nested ? 2 * r : r),
+        .super = geometry.super,
+        .pair = 2 * geometry.group,
+        .odd = nested ? 1 : geometry.group,
+        .kind = nested ? 2 * rows : rows,
+        .super_groups = (int)(format->super_groups < most ? format->super_groups : most),
+    };
 }
 
-/* The small integers of one group of one row, in what kernels.h calls NESTED: `own` is the pair's. */
-static void put_nested(const struct tmac_scale_format *format, uint8_t *own, size_t rows,
-                       size_t row, size_t in_pair, const struct tmac_group *group)
+/* A super-group is no longer than a run, or as long as the row. */
+static void next_run(const struct tmac_shape *shape, struct run *run)
 {
-    uint8_t *at = own + 2 * row + in_pair;
-
-    if (format->sub == TMAC_SUB_KIND_U4) {
-        *at = (uint8_t)(group->sub | group->sub_minimum << 4);
+    if (shape->scale_format.super_groups > TMAC_RUN_GROUPS) {
+        run->own += TMAC_RUN_GROUPS / 2 * run->pair;
     } else {
-        *at = (uint8_t)group->sub;
-        if (format->zero == TMAC_ZERO_KIND_MIN)
-            at[2 * rows] = group->sub_minimum;
+        run->head += (size_t)(TMAC_RUN_GROUPS / run->super_groups) * run->super;
+        run->own += (size_t)(TMAC_RUN_GROUPS / run->super_groups) * run->super;
     }
 }
 
-/* One group of one row to where its kernels find it. */
-static void put_group(const struct tmac_shape *shape, const struct tmac_scale_geometry *geometry,
-                      uint8_t *scales, int64_t index, int row, const struct tmac_group *group)
+static void put_scales(struct run run, size_t bytes, uint8_t *at, const uint32_t *scales)
+{
+    for (int i = 0; i < run.groups; i += run.super_groups, at += run.super) {
+        const uint16_t half = (uint16_t)scales[i];
+        if (bytes == sizeof half)
+            memcpy(at, &half, sizeof half);
+        else
+            memcpy(at, &scales[i], sizeof scales[i]);
+    }
+}
+
+static void put_bytes(struct run run, uint8_t *super, const uint8_t *bytes)
+{
+    for (int first = 0; first < run.groups; first += run.super_groups, super += run.super) {
+        const int left = run.groups - first;
+        const int count = left < run.super_groups ? left : run.super_groups;
+        uint8_t *at = super;
+        int i = first;
+        for (; i + 1 < first + count; i += 2, at += run.pair) {
+            at[0] = bytes[i];
+            at[run.odd] = bytes[i + 1];
+        }
+        if (count % 2)
+            at[0] = bytes[i];
+    }
+}
+
+/* The numbers of a run of groups of one row to where its kernels find them. */
+static void put_groups(const struct tmac_shape *shape, const struct run *run,
+                       const struct tmac_groups *groups)
 {
     const struct tmac_scale_format *format = &shape->scale_format;
-    const size_t rows = (size_t)shape->tile_rows, r = (size_t)row;
+    const size_t bytes = tmac_scale_type_bytes(format->type);
     const bool minimum = format->zero == TMAC_ZERO_KIND_MIN;
-    const size_t super = (size_t)(index / format->super_groups) * geometry->super;
-    uint8_t *head = scales + super;
-    uint8_t *own = head + geometry->head + (size_t)(index % format->super_groups) * geometry->group;
+    uint8_t *own = run->own, both[TMAC_RUN_GROUPS];
 
-    put_scale(head, format->type, row, group->scale);
+    put_scales(*run, bytes, run->head, groups->scale);
     if (minimum)
-        put_scale(head + rows * tmac_scale_type_bytes(format->type), format->type, row,
-                  group->minimum);
-    if (shape->spec.layout == TMAC_LAYOUT_NESTED) {
-        const size_t in_pair = (size_t)index % 2;
-        put_nested(format, own - in_pair * geometry->group, rows, r, in_pair, group);
-    } else if (format->sub == TMAC_SUB_KIND_U4) {
-        own[r] = (uint8_t)(group->sub | group->sub_minimum << 4);
-        own += rows;
+        put_scales(*run, bytes, run->head + (size_t)shape->tile_rows * bytes, groups->minimum);
+    if (format->sub == TMAC_SUB_KIND_U4) {
+        for (int i = 0; i < TMAC_RUN_GROUPS; i++)
+            both[i] = (uint8_t)(groups->sub[i] | groups->sub_minimum[i] << 4);
+        put_bytes(*run, own, both);
+        own += run->kind;
     } else if (format->sub == TMAC_SUB_KIND_I8) {
-        own[r] = (uint8_t)group->sub;
-        own += rows;
+        put_bytes(*run, own, groups->sub);
+        own += run->kind;
         if (minimum) {
-            own[r] = group->sub_minimum;
-            own += rows;
+            put_bytes(*run, own, groups->sub_minimum);
+            own += run->kind;
         }
     }
     if (format->zero == TMAC_ZERO_KIND_POINT)
-        own[r] = group->zero_point;
+        put_bytes(*run, own, groups->zero_point);
+}
+
+static tmac_status pack_row_scales(const struct tmac_shape *shape, const struct tmac_source *source,
+                                   int64_t row, struct run run, struct tmac_groups *groups)
+{
+    for (int64_t g = 0; g < shape->groups; g += TMAC_RUN_GROUPS, next_run(shape, &run)) {
+        const int64_t left = shape->groups - g;
+        tmac_status status;
+
+        run.groups = left < TMAC_RUN_GROUPS ? (int)left : TMAC_RUN_GROUPS;
+        if ((status = tmac_source_groups(source, row, g, run.groups, groups)) != TMAC_OK)
+            return status;
+        put_groups(shape, &run, groups);
+    }
+    return TMAC_OK;
 }
 
 static tmac_status pack_scales(const struct tmac_shape *shape, const struct tmac_source *source,
                                int64_t first_row, int rows, uint8_t *scales)
 {
-    const struct tmac_scale_geometry geometry =
-        tmac_scale_geometry(&shape->scale_format, shape->tile_rows);
+    struct tmac_groups groups = {0};
 
     memset(scales, 0, shape->scale_bytes); /* rows past the matrix: scale 0 */
-    for (int64_t g = 0; g < shape->groups; g++)
-        for (int r = 0; r < rows; r++) {
-            struct tmac_group group;
-            const tmac_status status = tmac_source_group(source, first_row + r, g, &group);
-            if (status != TMAC_OK)
-                return status;
-            put_group(shape, &geometry, scales, g, r, &group);
-        }
+    for (int r = 0; r < rows; r++) {
+        const struct run run = first_run(shape, scales, r);
+        const tmac_status status = pack_row_scales(shape, source, first_row + r, run, &groups);
+        if (status != TMAC_OK)
+            return status;
+    }
     return TMAC_OK;
 }
 
 static tmac_status pack_codes(const struct tmac_shape *shape, const struct tmac_source *source,
                               int64_t first_row, int rows, uint8_t *cells)
 {
-    const enum tmac_layout layout = shape->spec.layout;
     const enum tmac_w width = shape->spec.width;
+    const size_t row_bytes = tmac_strip_bytes(width) * TMAC_CHUNK_STEPS;
+    const size_t rows_bytes = (size_t)rows * row_bytes;
     const int64_t cols = shape->spec.cols;
-    uint8_t codes[TMAC_MAX_TILE_ROWS][CHUNK_K];
+    uint8_t strips[TMAC_MAX_TILE_ROWS * TMAC_MAX_STRIP * TMAC_CHUNK_STEPS];
 
-    memset(codes, 0, sizeof codes); /* rows and activations past the matrix: code 0 */
-    for (int64_t k = 0; k < cols; k += CHUNK_K) {
-        const int count = cols - k < CHUNK_K ? (int)(cols - k) : CHUNK_K;
+    for (int64_t k = 0; k < cols; k += TMAC_CHUNK_K) {
+        const int count = cols - k < TMAC_CHUNK_K ? (int)(cols - k) : TMAC_CHUNK_K;
+        const int steps = (count + TMAC_STEP_K - 1) / TMAC_STEP_K;
         for (int r = 0; r < rows; r++) {
-            const tmac_status status = tmac_source_codes(source, first_row + r, k, count, codes[r]);
+            const tmac_status status =
+                tmac_source_strips(source, first_row + r, k, count, strips + (size_t)r * row_bytes);
             if (status != TMAC_OK)
                 return status;
-            memset(codes[r] + count, 0, (size_t)(CHUNK_K - count));
         }
-        for (int i = 0; i < count; i += TMAC_STEP_K, cells += shape->cell_bytes)
-            tmac_pack_cell(layout, width, codes[0] + i, CHUNK_K, cells);
+        /* Rows past the matrix: code 0. */
+        memset(strips + rows_bytes, 0, (size_t)shape->tile_rows * row_bytes - rows_bytes);
+        tmac_pack_cells(shape->spec.layout, width, strips, steps, cells);
+        cells += (size_t)steps * shape->cell_bytes;
     }
     return TMAC_OK;
 }

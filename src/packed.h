@@ -29,10 +29,12 @@ bool tmac_header_checksum_matches(const struct tmac_shape *shape, const void *pa
 tmac_status tmac_pack_tile(const struct tmac_shape *shape, const struct tmac_source *source,
                            int64_t tile, void *packed);
 
-/* One cell of codes (one per byte, TMAC_STEP_K per row, `stride` bytes from row to row) to packed
- * bytes and back. Pure byte shuffling: every layout on every machine. */
-void tmac_pack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *codes, size_t stride,
-                    uint8_t *cell);
+/* The first `steps` strips of every row, TMAC_CHUNK_STEPS of them from row to row, to as many cells.
+ * Overwrites the strips. */
+void tmac_pack_cells(enum tmac_layout layout, enum tmac_w width, uint8_t *strips, int steps,
+                     uint8_t *cells);
+
+/* One cell to codes, one per byte, TMAC_STEP_K per row, `stride` bytes from row to row. */
 void tmac_unpack_cell(enum tmac_layout layout, enum tmac_w width, const uint8_t *cell,
                       uint8_t *codes, size_t stride);
 

@@ -149,6 +149,26 @@ static tmac_status source_strides(struct tmac_source *source)
     return row_stride(desc->sub_row_stride, groups, 1, rows, &source->sub_stride);
 }
 
+/* Divides once what would else be divided for every group. */
+static void source_runs(struct tmac_source *source)
+{
+    const struct tmac_spec *spec = &source->spec;
+    const int64_t super_groups = spec->super_group / spec->group;
+
+    source->super_groups = super_groups < TMAC_RUN_GROUPS ? (int)super_groups : TMAC_RUN_GROUPS;
+    source->run_supers = (size_t)(TMAC_RUN_GROUPS / super_groups);
+    if (source->ggml) {
+        const size_t block_bytes = (size_t)source->ggml->block_bytes;
+        const int block_k = source->ggml->block_k;
+        source->chunk_bytes = (size_t)(TMAC_CHUNK_K / block_k) * block_bytes;
+        source->run_bytes = (size_t)(TMAC_RUN_GROUPS * spec->group / block_k) * block_bytes;
+    } else if (source->desc->code_format == TMAC_CODES_BYTES) {
+        source->chunk_bytes = TMAC_CHUNK_K;
+    } else {
+        source->chunk_bytes = (size_t)(TMAC_CHUNK_K / 8 * tmac_width_bits(spec->width));
+    }
+}
+
 static tmac_status source_pointers(const struct tmac_source *source)
 {
     const tmac_weights_desc *desc = source->desc;
@@ -205,115 +225,124 @@ tmac_status tmac_source_init(struct tmac_source *source, const tmac_weights_desc
         (status = tmac_shape_init(&shape, &source->spec)) != TMAC_OK ||
         (status = source_strides(source)) != TMAC_OK)
         return status;
+    source_runs(source);
     return with_data ? source_pointers(source) : TMAC_OK;
 }
 
-static void ggml_codes(const struct tmac_source *source, const uint8_t *row, int64_t k, int count,
-                       uint8_t *codes)
-{
-    const int block_k = source->ggml->block_k;
-    const uint8_t *block = row + (size_t)(k / block_k) * (size_t)source->ggml->block_bytes;
-
-    for (int i = 0; i < count; i += block_k, block += source->ggml->block_bytes)
-        source->ggml->codes(block, codes + i);
-}
-
-static void dense_codes(const uint8_t *row, int bits, int64_t k, int count, uint8_t *codes)
-{
-    const unsigned mask = (1u << bits) - 1;
-    uint64_t bit = (uint64_t)k * (uint64_t)bits;
-
-    for (int i = 0; i < count; i++, bit += (uint64_t)bits) {
-        const unsigned shift = bit % 8;
-        unsigned value = row[bit / 8] >> shift;
-        if (shift + (unsigned)bits > 8)
-            value |= (unsigned)row[bit / 8 + 1] << (8 - shift);
-        codes[i] = value & mask;
-    }
-}
-
-tmac_status tmac_source_codes(const struct tmac_source *source, int64_t row, int64_t k, int count,
-                              uint8_t *codes)
-{
-    const enum tmac_w width = source->spec.width;
-    const int bits = tmac_width_bits(width);
-    const uint8_t most = width == TMAC_WT ? 2 : (uint8_t)((1 << bits) - 1);
-    const uint8_t *bytes =
-        (const uint8_t *)source->desc->codes + (size_t)row * source->code_row_bytes;
-    uint8_t seen = 0;
-
-    if (source->ggml)
-        ggml_codes(source, bytes, k, count, codes);
-    else if (source->desc->code_format == TMAC_CODES_DENSE)
-        dense_codes(bytes, bits, k, count, codes);
-    else
-        memcpy(codes, bytes + k, (size_t)count);
-
-    for (int i = 0; i < count; i++)
-        seen = codes[i] > seen ? codes[i] : seen;
-    return seen <= most ? TMAC_OK : TMAC_ERROR_CODE;
-}
-
-static uint32_t load_scale(const void *base, enum tmac_scale_kind type, size_t index)
+static void load_scales(const void *base, enum tmac_scale_kind type, size_t first, int count,
+                        uint32_t *out)
 {
     const size_t bytes = tmac_scale_type_bytes(type);
-    uint32_t word = 0;
-    uint16_t half = 0;
+    const uint8_t *at = (const uint8_t *)base + first * bytes;
 
     if (bytes == 4) {
-        memcpy(&word, (const uint8_t *)base + index * bytes, sizeof word);
-        return word;
+        memcpy(out, at, (size_t)count * bytes);
+        return;
     }
-    memcpy(&half, (const uint8_t *)base + index * bytes, sizeof half);
-    return half;
+    for (int i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, at + 2 * i, sizeof half);
+        out[i] = half;
+    }
 }
 
-static bool scale_is_finite(enum tmac_scale_kind type, uint32_t bits)
+/* The scales or minimums of a run of a row that starts at `row`; with two levels the super-group's for
+ * each of its groups. */
+static void load_run(const struct tmac_source *source, const void *base, size_t row, int64_t first,
+                     int count, uint32_t *out)
 {
-    static const uint32_t exponent[] = {0x7f800000, 0x7c00, 0x7f80}; /* F32, F16, BF16 */
+    const enum tmac_scale_kind type = source->spec.scale_type;
+    const int step = source->super_groups;
+    size_t super = row + (size_t)(first / TMAC_RUN_GROUPS) * source->run_supers;
 
-    return (bits & exponent[type]) != exponent[type];
+    if (step == 1) {
+        load_scales(base, type, super, count, out);
+        return;
+    }
+    for (int i = 0; i < count; i += step, super++) {
+        load_scales(base, type, super, 1, out + i);
+        for (int j = i + 1; j < i + step && j < count; j++)
+            out[j] = out[i];
+    }
 }
 
-static tmac_status check_group(const struct tmac_spec *spec, const struct tmac_group *group)
+static bool all_finite(enum tmac_scale_kind type, const uint32_t *scales)
 {
-    if (!scale_is_finite(spec->scale_type, group->scale) ||
-        !scale_is_finite(spec->scale_type, group->minimum))
+    static const uint32_t exponents[] = {0x7f800000, 0x7c00, 0x7f80}; /* F32, F16, BF16 */
+    const uint32_t exponent = exponents[type];
+    uint32_t bad = 0;
+
+    for (int i = 0; i < TMAC_RUN_GROUPS; i++)
+        bad |= (scales[i] & exponent) == exponent;
+    return !bad;
+}
+
+static bool all_half_bytes(const uint8_t *numbers)
+{
+    return !((load64(numbers) | load64(numbers + 8)) & 0xf0f0f0f0f0f0f0f0);
+}
+
+static bool all_at_most(uint8_t most, const uint8_t *numbers)
+{
+    uint8_t seen = 0;
+
+    for (int i = 0; i < TMAC_RUN_GROUPS; i++)
+        seen = numbers[i] > seen ? numbers[i] : seen;
+    return seen <= most;
+}
+
+static tmac_status check_groups(const struct tmac_spec *spec, const struct tmac_groups *groups)
+{
+    const bool minimum = spec->zero_kind == TMAC_ZERO_KIND_MIN;
+
+    if (!all_finite(spec->scale_type, groups->scale) ||
+        (minimum && !all_finite(spec->scale_type, groups->minimum)))
         return TMAC_ERROR_SCALE;
     if (spec->sub_kind == TMAC_SUB_KIND_U4 &&
-        (group->sub < 0 || group->sub > 15 || group->sub_minimum > 15))
+        (!all_half_bytes(groups->sub) || !all_half_bytes(groups->sub_minimum)))
         return TMAC_ERROR_SUB_SCALE;
-    if (group->zero_point > 1 << tmac_width_bits(spec->width))
+    if (spec->zero_kind == TMAC_ZERO_KIND_POINT &&
+        !all_at_most((uint8_t)(1 << tmac_width_bits(spec->width)), groups->zero_point))
         return TMAC_ERROR_ZERO;
     return TMAC_OK;
 }
 
-tmac_status tmac_source_group(const struct tmac_source *source, int64_t row, int64_t group,
-                              struct tmac_group *out)
+static void ggml_groups(const struct tmac_source *source, size_t row, int64_t first, int count,
+                        struct tmac_groups *out)
+{
+    const struct tmac_ggml_format *format = source->ggml;
+    const int groups = format->block_k / (int)source->spec.group;
+    const uint8_t *block = (const uint8_t *)source->desc->codes + row * source->code_row_bytes +
+                           (size_t)(first / TMAC_RUN_GROUPS) * source->run_bytes;
+
+    for (int i = 0; i < count; i += groups, block += format->block_bytes)
+        format->groups(block, i, out);
+}
+
+tmac_status tmac_source_groups(const struct tmac_source *source, int64_t row, int64_t first,
+                               int count, struct tmac_groups *out)
 {
     const struct tmac_spec *spec = &source->spec;
     const tmac_weights_desc *desc = source->desc;
-    const size_t r = (size_t)row, g = (size_t)group;
+    const bool minimum = spec->zero_kind == TMAC_ZERO_KIND_MIN;
+    const size_t r = (size_t)row, n = (size_t)count;
+    const size_t scales = r * source->scale_stride;
+    const size_t zeros = r * source->zero_stride + (size_t)first;
+    const size_t subs = r * source->sub_stride + (size_t)first;
 
-    memset(out, 0, sizeof *out);
     if (source->ggml) {
-        const int64_t groups = source->ggml->block_k / spec->group;
-        const uint8_t *block = (const uint8_t *)desc->codes + r * source->code_row_bytes +
-                               (size_t)(group / groups) * (size_t)source->ggml->block_bytes;
-        source->ggml->group_of(block, (int)(group % groups), out);
-        return check_group(spec, out);
+        ggml_groups(source, r, first, count, out);
+        return check_groups(spec, out);
     }
-
-    const size_t super = r * source->scale_stride + g / (size_t)(spec->super_group / spec->group);
-    out->scale = load_scale(desc->scales, spec->scale_type, super);
-    if (spec->zero_kind == TMAC_ZERO_KIND_MIN)
-        out->minimum = load_scale(desc->minimums, spec->scale_type, super);
+    load_run(source, desc->scales, scales, first, count, out->scale);
+    if (minimum)
+        load_run(source, desc->minimums, scales, first, count, out->minimum);
     if (spec->zero_kind == TMAC_ZERO_KIND_POINT)
-        out->zero_point = desc->zero_points[r * source->zero_stride + g];
+        memcpy(out->zero_point, desc->zero_points + zeros, n);
     if (spec->sub_kind != TMAC_SUB_KIND_NONE) {
-        out->sub = desc->sub_scales[r * source->sub_stride + g];
-        if (spec->zero_kind == TMAC_ZERO_KIND_MIN)
-            out->sub_minimum = desc->sub_minimums[r * source->sub_stride + g];
+        memcpy(out->sub, desc->sub_scales + subs, n);
+        if (minimum)
+            memcpy(out->sub_minimum, desc->sub_minimums + subs, n);
     }
-    return check_group(spec, out);
+    return check_groups(spec, out);
 }

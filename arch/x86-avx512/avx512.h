@@ -152,7 +152,7 @@ extern const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT];
 /* The same for NESTED; 1 bit is left to scalar. */
 extern const struct tmac_kernel avx512_nested[TMAC_W_COUNT];
 extern const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT];
-/* For many columns, 2 bits, U4 sub-scales, minimums. */
-void avx512_nested_scaled_vnni(const struct tmac_tile *tile);
+/* A faster way for many columns of some of them; false where it does not apply. */
+bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED with VNNI, many columns: 2-bit codes under sub-scales of 4 bits stay bytes when they are
- * multiplied by them (3 * 15 = 45). That is done once for all columns; what is left per column is one
- * sum per block, as if there were one level of scales. */
+ * Layout NESTED with VNNI, many columns: codes that stay bytes when they are multiplied by their
+ * sub-scales. That is done once for all columns; what is left per column is one sum per block, as if
+ * there were one level of scales.
+ *     2 bits, U4 sub-scales (Q2_K)             q * sub = 0 .. 3 * 15 = 45
+ *     3 bits, zero 4, sub-scales -32..31 (Q3_K)  (q - 4) * sub = -4 * 31 .. -4 * -32 = -124 .. 128;
+ *         BIAS = 124 makes it a byte without a sign, and leaves again with the sum of activations */
 #include "nested.h"
 #include "vnni.h"
 
@@ -10,42 +13,73 @@ INLINE __m512i add_pairs(__m512i sum, __m512i a, __m512i b)
     return _mm512_dpwssd_epi32(sum, a, b);
 }
 
-/* Products 0, s, 2s, 3s of 16 rows: a table of 4 bytes for each, of 4 rows in each 128-bit lane. */
-INLINE __m512i product_tables(__m512i sub)
+enum { BIAS = 124, ZERO_W3 = 4, LEAST_SUB = -32, GREATEST_SUB = 31 };
+
+/* What 16 rows of a group multiply their codes with: a table of 4 bytes for each, of 4 rows in each
+ * 128-bit lane; and what bit 2 of a code adds. */
+struct products {
+    __m512i table, upper;
+};
+
+/* `sub` is a byte in the lowest byte of each lane, others are ignored. */
+INLINE struct products products_of(__m512i sub, const enum tmac_w width)
 {
-    return _mm512_mullo_epi32(sub, _mm512_set1_epi32(0x03020100));
+    const __m512i byte = _mm512_set1_epi32(0xff), all = _mm512_set1_epi32(0x01010101);
+    const __m512i one = _mm512_mullo_epi32(_mm512_and_si512(sub, byte), all);
+    const __m512i two = _mm512_add_epi8(one, one), four = _mm512_add_epi8(two, two);
+    const __m512i odd = _mm512_and_si512(one, _mm512_set1_epi32((int32_t)0xff00ff00));
+    const __m512i high = _mm512_and_si512(two, _mm512_set1_epi32((int32_t)0xffff0000));
+    struct products products = {_mm512_add_epi8(odd, high), four};
+
+    if (width == TMAC_W3)
+        products.table =
+            _mm512_add_epi8(products.table, _mm512_sub_epi8(_mm512_set1_epi8(BIAS), four));
+    return products;
 }
 
-/* Groups of 4 activations [begin, begin + 4) of a step, whose rows have these tables. */
-INLINE void scale_codes(struct unpacked *codes, const int begin, const __m512i tables[2])
+INLINE __m512i scaled(__m512i codes, const struct products products, const enum tmac_w width)
 {
     const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+    const __m512i low = width == TMAC_W3 ? _mm512_and_si512(codes, _mm512_set1_epi8(3)) : codes;
+    const __m512i product = _mm512_shuffle_epi8(products.table, _mm512_or_si512(low, row));
 
+    if (width != TMAC_W3)
+        return product;
+    return _mm512_mask_add_epi8(product, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(4)), product,
+                                products.upper);
+}
+
+/* Groups of 4 activations [begin, begin + 4) of a step, which are in one group. */
+INLINE void scale_codes(struct unpacked *codes, const int begin, const struct products products[2],
+                        const enum tmac_w width)
+{
     UNROLL
     for (int g = begin; g < begin + 4; g++) {
         UNROLL
-        for (int h = 0; h < 2; h++) {
-            const __m512i index = _mm512_or_si512(_mm512_load_si512(codes->codes[g][h]), row);
-            _mm512_store_si512(codes->codes[g][h], _mm512_shuffle_epi8(tables[h], index));
-        }
+        for (int h = 0; h < 2; h++)
+            _mm512_store_si512(codes->codes[g][h],
+                               scaled(_mm512_load_si512(codes->codes[g][h]), products[h], width));
     }
 }
 
 /* A pair of groups: one step, or two of them. */
-static void scale_pair(struct unpacked *codes, bool wide, const struct nested_words *words)
+INLINE void scale_pair(struct unpacked *codes, bool wide, const struct nested_words *words,
+                       const enum tmac_w width)
 {
-    __m512i first[2], second[2];
+    struct products first[2], second[2];
 
     UNROLL
     for (int h = 0; h < 2; h++) {
-        first[h] = product_tables(_mm512_and_si512(words->sub[h], _mm512_set1_epi32(0xffff)));
-        second[h] = product_tables(_mm512_srli_epi32(words->sub[h], 16));
+        first[h] = products_of(words->sub[h], width);
+        second[h] = products_of(_mm512_srli_epi32(words->sub[h], 16), width);
     }
-    scale_codes(codes, 0, first);
-    scale_codes(codes, 4, wide ? first : second);
+    scale_codes(codes, 0, first, width);
     if (wide) {
-        scale_codes(codes + 1, 0, second);
-        scale_codes(codes + 1, 4, second);
+        scale_codes(codes, 4, first, width);
+        scale_codes(codes + 1, 0, second, width);
+        scale_codes(codes + 1, 4, second, width);
+    } else {
+        scale_codes(codes, 4, second, width);
     }
 }
 
@@ -59,20 +93,28 @@ static const uint8_t *block_own(const struct tmac_tile *tile, int block)
     return tile->nested.own + (size_t)super * tile->scale_stride + (size_t)(in_super * pairs) * 64;
 }
 
-static void unpack_scaled(const struct tmac_tile *tile, int step, int steps, struct unpacked *codes)
+INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, struct unpacked *codes,
+                          const enum tmac_w width)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, TMAC_W2);
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     const bool wide = tile->nested.group_k == 32;
     const int block_steps = tile->block_k / TMAC_STEP_K;
 
-    direct_unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, TMAC_W2, steps);
+    direct_unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, width, steps);
     for (int s = 0; s < steps; s += block_steps) {
         const uint8_t *own = block_own(tile, (step + s) / block_steps);
         for (int i = 0; i < block_steps; i += 1 + wide) {
             const struct nested_words words = nested_words(tile, &own);
-            scale_pair(codes + s + i, wide, &words);
+            scale_pair(codes + s + i, wide, &words, width);
         }
     }
+}
+
+INLINE void clear(__m512i sum[2][TMAC_MAX_PANEL])
+{
+    UNROLL
+    for (int n = 0; n < TMAC_MAX_PANEL; n++)
+        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
 }
 
 /* What the sums of activations are multiplied by, summed over a block. */
@@ -81,9 +123,7 @@ INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *t
 {
     const uint8_t *own = block_own(tile, block);
 
-    UNROLL
-    for (int n = 0; n < TMAC_MAX_PANEL; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    clear(sum);
     for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL) {
         const struct nested_words words = nested_words(tile, &own);
         UNROLL
@@ -93,6 +133,22 @@ INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *t
             sum[1][n] = add_pairs(sum[1][n], words.other[1], pair);
         }
     }
+}
+
+/* The sums start from what takes the bias away: - BIAS * the sum of the block's activations. */
+INLINE void start_biased(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *tile,
+                         const int16_t *at)
+{
+    __m256i all = _mm256_setzero_si256();
+    _Alignas(32) int32_t start[TMAC_MAX_PANEL];
+
+    for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL)
+        all = _mm256_add_epi32(all, _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)at),
+                                                      _mm256_set1_epi16(-BIAS)));
+    _mm256_store_si256((__m256i *)start, all);
+    UNROLL
+    for (int n = 0; n < TMAC_MAX_PANEL; n++)
+        sum[0][n] = sum[1][n] = _mm512_set1_epi32(start[n]);
 }
 
 /* y += scale * (act_scale * sum), or y = where nothing is to be added to. */
@@ -115,7 +171,7 @@ INLINE void add_floats(const struct tmac_tile *tile, const uint8_t *scale, const
 
 /* One panel of 8 columns, one block whose codes are `codes`. */
 INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *codes, int block,
-                         size_t panel, float *y)
+                         size_t panel, float *y, const enum tmac_w width)
 {
     const int steps = tile->block_k / TMAC_STEP_K;
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
@@ -128,19 +184,22 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *co
         block * (tile->block_k / tile->nested.group_k) * TMAC_MAX_PANEL;
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    UNROLL
-    for (int n = 0; n < TMAC_MAX_PANEL; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    if (width == TMAC_W3)
+        start_biased(sum, tile, sums);
+    else
+        clear(sum);
     for (int s = 0; s < steps; s++)
         dot_step(sum, codes + s, x + (size_t)(s * TMAC_STEP_K * TMAC_MAX_PANEL), 0, 8,
                  TMAC_MAX_PANEL);
     add_floats(tile, (const uint8_t *)tile->scale + super, act_scale, sum,
                tile->accumulate || block, y);
+    if (width == TMAC_W3)
+        return;
     group_sums(sum, tile, block, sums);
     add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, true, y);
 }
 
-void avx512_nested_scaled_vnni(const struct tmac_tile *tile)
+INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
 {
     const int block_steps = tile->block_k / TMAC_STEP_K;
     struct unpacked codes[UNPACKED_STEPS];
@@ -149,12 +208,46 @@ void avx512_nested_scaled_vnni(const struct tmac_tile *tile)
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
-        unpack_scaled(tile, step, steps, codes);
+        unpack_scaled(tile, step, steps, codes, width);
         for (int p = 0; p < tile->panels; p++) {
             float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride;
             for (int s = 0; s < steps; s += block_steps)
                 scaled_block(tile, codes + s, (step + s) / block_steps,
-                             (size_t)p * tile->panel_stride, y);
+                             (size_t)p * tile->panel_stride, y, width);
         }
     }
+}
+
+/* Whether all sub-scales of the chunk are in Q3_K's range. */
+static bool subs_fit(const struct tmac_tile *tile)
+{
+    const int block_steps = tile->block_k / TMAC_STEP_K;
+    const int bytes = tile->block_k / tile->nested.group_k * 32;
+    __mmask64 out = 0;
+
+    for (int block = 0; block < tile->steps / block_steps; block++) {
+        const uint8_t *own = block_own(tile, block);
+        for (int at = 0; at < bytes; at += 64) {
+            const __m512i sub = load_bytes(own + at);
+            out |= _mm512_cmplt_epi8_mask(sub, _mm512_set1_epi8(LEAST_SUB)) |
+                   _mm512_cmpgt_epi8_mask(sub, _mm512_set1_epi8(GREATEST_SUB));
+        }
+    }
+    return out == 0;
+}
+
+bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width)
+{
+    if (tile->panels == 1)
+        return false;
+    if (width == TMAC_W2 && tile->nested.sub == TMAC_SUB_KIND_U4 && tile->minimum) {
+        scaled_panels(tile, TMAC_W2);
+        return true;
+    }
+    if (width == TMAC_W3 && tile->nested.sub == TMAC_SUB_KIND_I8 && !tile->minimum &&
+        tile->offset == -ZERO_W3 && subs_fit(tile)) {
+        scaled_panels(tile, TMAC_W3);
+        return true;
+    }
+    return false;
 }

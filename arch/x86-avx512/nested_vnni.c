@@ -118,10 +118,7 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
         nested_gemv(tile, gemv_step, multiply_words, width);
-    else if (width == TMAC_W2 && tile->panels > 1 && tile->nested.sub == TMAC_SUB_KIND_U4 &&
-             tile->minimum)
-        avx512_nested_scaled_vnni(tile);
-    else
+    else if (!avx512_nested_scaled_vnni(tile, width))
         nested_panels(tile, panel_step, panel_cell_step, multiply_words);
 }
 

@@ -39,6 +39,7 @@ struct multiply_case {
     int blocks, groups;
     bool half; /* kernels that read f16 scales get those, the others their floats */
     size_t half_stride;
+    bool narrow;                    /* NESTED: sub-scales -32..31, zero 4 */
     struct guard nested, group_sum; /* NESTED: super-groups as packed; sums of the tables' groups */
     struct guard codes, scale, minimum, half_scale, half_minimum, tables, act_scale, act_sum, y;
     size_t y_count;
@@ -145,6 +146,8 @@ static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
     t->scale_stride = head + groups * own;
     at = guard_new(&c->nested, (size_t)c->groups * t->scale_stride, 64, guard_random_place(rng));
     rng_bytes(rng, at, c->nested.size);
+    for (size_t i = 0; i < c->nested.size && c->narrow; i++)
+        at[i] = (uint8_t)((int8_t)at[i] / 4); /* -32..31 */
     for (size_t i = 0; i < (size_t)c->groups * head / 2; i++) {
         uint8_t *half = at + i / (head / 2) * t->scale_stride + i % (head / 2) * 2;
         half[1] = (uint8_t)((half[1] & 0x83) | rng_between(rng, 0, 30) << 2);
@@ -230,7 +233,8 @@ static void shape_nested(struct multiply_case *c, struct rng *rng)
     t->block_shift = rng_between(rng, 0, t->block_k == 64 ? 2 : 1);
     t->nested.group_k = 16 << rng_between(rng, 0, 1);
     t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
-    t->offset = (float)-rng_between(rng, 0, 15);
+    c->narrow = rng_between(rng, 0, 1); /* as in Q3_K */
+    t->offset = c->narrow ? -4.0f : (float)-rng_between(rng, 0, 15);
     t->unit = 1.0f;
     c->half = false;
     c->groups = (t->steps + 3) / 4;

@@ -6,24 +6,26 @@
 
 /* Where the numbers of a run of groups of one row go. */
 struct run {
-    uint8_t *head; /* its scale in the run's first super-group */
-    uint8_t *own;  /* its first byte of the run's first group */
-    size_t super;  /* bytes from one super-group to the next */
-    size_t pair;   /* bytes from one pair of groups to the next */
-    size_t odd;    /* bytes from one group of a pair to the other */
-    size_t kind;   /* bytes from the row's sub-scale to its sub-minimum */
+    uint8_t *head;              /* its scale in the run's first super-group */
+    uint8_t *own;               /* its first byte of the run's first group */
+    size_t super;               /* bytes from one super-group to the next */
+    size_t pair;                /* bytes from one pair of groups to the next */
+    size_t odd;                 /* bytes from one group of a pair to the other */
+    size_t kind;                /* bytes from the row's sub-scale to its sub-minimum */
+    size_t next_head, next_own; /* bytes to where the row's next run starts */
     int groups;
     int super_groups; /* as many as one super-group has in the run */
 };
 
-/* A row's first run. */
+/* A row's first run. A super-group is no longer than a run, or as long as the row. */
 static struct run first_run(const struct tmac_shape *shape, uint8_t *scales, int row)
 {
     const struct tmac_scale_format *format = &shape->scale_format;
     const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
     const size_t rows = (size_t)shape->tile_rows, r = (size_t)row;
     const bool nested = shape->spec.layout == TMAC_LAYOUT_NESTED;
-    const int64_t most = TMAC_RUN_GROUPS;
+    const bool long_super = format->super_groups > TMAC_RUN_GROUPS;
+    const size_t supers = (size_t)(TMAC_RUN_GROUPS / format->super_groups) * geometry.super;
 
     return (struct run){
         .head = scales + r * tmac_scale_type_bytes(format->type),
@@ -32,19 +34,10 @@ static struct run first_run(const struct tmac_shape *shape, uint8_t *scales, int
         .pair = 2 * geometry.group,
         .odd = nested ? 1 : geometry.group,
         .kind = nested ? 2 * rows : rows,
-        .super_groups = (int)(format->super_groups < most ? format->super_groups : most),
+        .next_head = supers,
+        .next_own = long_super ? TMAC_RUN_GROUPS * geometry.group : supers,
+        .super_groups = long_super ? TMAC_RUN_GROUPS : (int)format->super_groups,
     };
-}
-
-/* A super-group is no longer than a run, or as long as the row. */
-static void next_run(const struct tmac_shape *shape, struct run *run)
-{
-    if (shape->scale_format.super_groups > TMAC_RUN_GROUPS) {
-        run->own += TMAC_RUN_GROUPS / 2 * run->pair;
-    } else {
-        run->head += (size_t)(TMAC_RUN_GROUPS / run->super_groups) * run->super;
-        run->own += (size_t)(TMAC_RUN_GROUPS / run->super_groups) * run->super;
-    }
 }
 
 static void put_scales(struct run run, size_t bytes, uint8_t *at, const uint32_t *scales)
@@ -106,7 +99,7 @@ static void put_groups(const struct tmac_shape *shape, const struct run *run,
 static tmac_status pack_row_scales(const struct tmac_shape *shape, const struct tmac_source *source,
                                    int64_t row, struct run run, struct tmac_groups *groups)
 {
-    for (int64_t g = 0; g < shape->groups; g += TMAC_RUN_GROUPS, next_run(shape, &run)) {
+    for (int64_t g = 0; g < shape->groups; g += TMAC_RUN_GROUPS) {
         const int64_t left = shape->groups - g;
         tmac_status status;
 
@@ -114,6 +107,8 @@ static tmac_status pack_row_scales(const struct tmac_shape *shape, const struct 
         if ((status = tmac_source_groups(source, row, g, run.groups, groups)) != TMAC_OK)
             return status;
         put_groups(shape, &run, groups);
+        run.head += run.next_head;
+        run.own += run.next_own;
     }
     return TMAC_OK;
 }
@@ -125,8 +120,8 @@ static tmac_status pack_scales(const struct tmac_shape *shape, const struct tmac
 
     memset(scales, 0, shape->scale_bytes); /* rows past the matrix: scale 0 */
     for (int r = 0; r < rows; r++) {
-        const struct run run = first_run(shape, scales, r);
-        const tmac_status status = pack_row_scales(shape, source, first_row + r, run, &groups);
+        const tmac_status status =
+            pack_row_scales(shape, source, first_row + r, first_run(shape, scales, r), &groups);
         if (status != TMAC_OK)
             return status;
     }

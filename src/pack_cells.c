@@ -54,9 +54,11 @@ static uint8_t *rows_to_lines(size_t rows, size_t row_bytes, uint8_t *from, uint
 }
 
 /* Bit n of byte r of line i trades places with bit i of byte r of line n, in 4 lines, and so in both
- * halves of the bytes. */
-static void transpose_bits(uint8_t *line, size_t rows)
+ * halves of the bytes. Ternary codes 0, 1, 2 become the plane bits 00, 01, 11. */
+static void transpose_bits(uint8_t *line, size_t rows, bool ternary)
 {
+    const uint64_t also = ternary ? ~(uint64_t)0 : 0;
+
     for (size_t r = 0; r < rows; r += 8, line += 8) {
         uint64_t a = load64(line), b = load64(line + rows);
         uint64_t c = load64(line + 2 * rows), d = load64(line + 3 * rows);
@@ -65,9 +67,9 @@ static void transpose_bits(uint8_t *line, size_t rows)
         swap_parts(&c, &d, 1, 0x5555555555555555);
         swap_parts(&a, &c, 2, 0x3333333333333333);
         swap_parts(&b, &d, 2, 0x3333333333333333);
-        store64(line, a);
+        store64(line, a | (b & also));
         store64(line + rows, b);
-        store64(line + 2 * rows, c);
+        store64(line + 2 * rows, c | (d & also));
         store64(line + 3 * rows, d);
     }
 }
@@ -115,7 +117,7 @@ static void lookup_cell(enum tmac_layout layout, enum tmac_w width, uint8_t *lin
         swap_halves(lines, rows);
     else
         for (size_t i = 0; i < tmac_strip_bytes(width); i += 4)
-            transpose_bits(lines + i * rows, rows);
+            transpose_bits(lines + i * rows, rows, width == TMAC_WT);
 
     for (int plane = 0; plane < tmac_width_bits(width); plane++, cell += 4 * rows) {
         const uint8_t *line[4];
@@ -128,23 +130,12 @@ static void lookup_cell(enum tmac_layout layout, enum tmac_w width, uint8_t *lin
     }
 }
 
-/* Ternary codes 0, 1, 2 become the plane bits 00, 01, 11. */
-static void ternary_planes(uint8_t *strips, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 8) {
-        const uint64_t word = load64(strips + i);
-        store64(strips + i, word | (word >> 1 & 0x5555555555555555));
-    }
-}
-
 static void lookup_cells(enum tmac_layout layout, enum tmac_w width, uint8_t *strips, int steps,
                          uint8_t *cells)
 {
     const size_t rows = (size_t)tmac_layout_tile_rows(layout), strip = tmac_strip_bytes(width);
     uint8_t other[TMAC_MAX_TILE_ROWS * TMAC_CHUNK_STEPS * TMAC_MAX_STRIP], *lines;
 
-    if (width == TMAC_WT)
-        ternary_planes(strips, rows * TMAC_CHUNK_STEPS * strip);
     lines = rows_to_lines(rows, TMAC_CHUNK_STEPS * strip, strips, other);
     for (int s = 0; s < steps; s++, lines += rows * strip, cells += tmac_cell_bytes(layout, width))
         lookup_cell(layout, width, lines, cells);

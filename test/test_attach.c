@@ -353,7 +353,7 @@ static void test_crafted_products(void **state)
         put64(header + AT_ROWS, (int64_t)(rng_next(&rng) >> rng_between(&rng, 1, 63)));
         put64(header + AT_COLS, (int64_t)(rng_next(&rng) >> rng_between(&rng, 1, 63)) & ~127LL);
         header[AT_WIDTH] = (uint8_t)rng_between(&rng, 0, 4);
-        header[AT_LAYOUT] = (uint8_t)rng_between(&rng, 0, 3);
+        header[AT_LAYOUT] = (uint8_t)rng_between(&rng, 0, LAYOUTS - 1);
         put64(header + AT_BYTES, (int64_t)b.size);
         seal_header(header);
         memcpy(guard_new(&guard, b.size, 64, GUARD_END), header, HEADER);

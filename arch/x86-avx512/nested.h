@@ -31,7 +31,9 @@ struct nested_kind {
     nested_multiply_fn *multiply;
     enum tmac_w width;
     int columns, panel;
-    size_t step_bytes; /* of codes: cells, or several columns unpacked */
+    size_t step_bytes; /* of codes: cells, or struct unpacked */
+    bool unpack;       /* the step wants cells unpacked: one panel does so in between the
+                          multiplications, where the stores cost nothing */
 };
 
 struct nested_at {
@@ -87,11 +89,16 @@ INLINE void nested_steps(__m512i p[2][NESTED_COLUMNS], struct nested_at *at,
                          const struct nested_kind kind, const bool both, __m512i sub[2],
                          const int which)
 {
-    const struct nested_step step = {
+    struct unpacked unpacked;
+    struct nested_step step = {
         at->codes,
         at->x,
         {both ? nested_both(sub[0], which) : sub[0], both ? nested_both(sub[1], which) : sub[1]}};
 
+    if (kind.unpack) {
+        direct_unpack(&unpacked, at->codes, kind.width, 0, 8);
+        step.codes = (const uint8_t *)&unpacked;
+    }
     kind.step(p, &step, kind.width, kind.columns, kind.panel);
     at->x += TMAC_STEP_K * kind.panel;
 }
@@ -174,8 +181,8 @@ INLINE void nested_blocks(const struct tmac_tile *tile, const struct nested_kind
 INLINE void nested_gemv(const struct tmac_tile *tile, nested_step_fn *step,
                         nested_multiply_fn *multiply, const enum tmac_w width)
 {
-    const struct nested_kind kind = {step, multiply, width,
-                                     1,    1,        tmac_cell_bytes(TMAC_LAYOUT_NESTED, width)};
+    const struct nested_kind kind = {
+        step, multiply, width, 1, 1, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width), false};
     const struct nested_at at = {tile->codes, tile->tables, tile->nested.own,
                                  tile->nested.group_sum};
 
@@ -219,17 +226,16 @@ INLINE void nested_panel_any(const struct tmac_tile *tile, const uint8_t *codes,
     nested_panel(tile, codes, step, steps, p, kind);
 }
 
-/* Chunks start at super-groups, and so does every run of 8 steps: 256 is a multiple of all.
- * `step` finds codes unpacked, `cell_step` does not. */
+/* Chunks start at super-groups, and so does every run of 8 steps: 256 is a multiple of all. */
 INLINE void nested_panels(const struct tmac_tile *tile, nested_step_fn *step,
-                          nested_step_fn *cell_step, nested_multiply_fn *multiply)
+                          nested_multiply_fn *multiply)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, tile->width);
     struct unpacked codes[UNPACKED_STEPS];
 
     if (tile->panels == 1) {
         nested_panel_any(tile, tile->codes, 0, tile->steps, 0,
-                         (struct nested_kind){cell_step, multiply, tile->width, 0, 0, cell_bytes});
+                         (struct nested_kind){step, multiply, tile->width, 0, 0, cell_bytes, true});
         return;
     }
     for (int s = 0; s < tile->steps; s += UNPACKED_STEPS) {
@@ -237,9 +243,9 @@ INLINE void nested_panels(const struct tmac_tile *tile, nested_step_fn *step,
 
         direct_unpack_steps(codes, tile->codes + (size_t)s * cell_bytes, tile->width, steps);
         for (int p = 0; p < tile->panels; p++)
-            nested_panel_any(
-                tile, (const uint8_t *)codes, s, steps, p,
-                (struct nested_kind){step, multiply, TMAC_W4, 0, 0, sizeof(struct unpacked)});
+            nested_panel_any(tile, (const uint8_t *)codes, s, steps, p,
+                             (struct nested_kind){step, multiply, TMAC_W4, 0, 0,
+                                                  sizeof(struct unpacked), false});
     }
 }
 

@@ -102,24 +102,12 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
     }
 }
 
-/* The same of a cell, for one panel: unpacked in between the multiplications. */
-INLINE void panel_cell_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                            const enum tmac_w width, const int columns, const int panel)
-{
-    struct unpacked unpacked;
-    struct nested_step inner = *step;
-
-    direct_unpack(&unpacked, step->codes, width, 0, 8);
-    inner.codes = (const uint8_t *)&unpacked;
-    panel_step(p, &inner, width, columns, panel);
-}
-
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
         nested_gemv(tile, gemv_step, multiply_words, width);
     else if (!avx512_nested_scaled_vnni(tile, width))
-        nested_panels(tile, panel_step, panel_cell_step, multiply_words);
+        nested_panels(tile, panel_step, multiply_words);
 }
 
 static void nested_w2(const struct tmac_tile *tile)

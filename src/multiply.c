@@ -9,9 +9,10 @@
  *
  * One panel (gemv): tiles one by one, so that weights are one stream; chunks as long as their scales
  * fit, or the whole row where they are read in place.
- * int8 (gemm): tiles one by one, though the results of four are copied at once. A kernel unpacks the codes of a chunk once for all columns (8 steps x
- * 32 rows x 32 = 8 KB), the sums of a tile stay in the first-level cache (64 columns x 32 rows x 4
- * bytes = 8 KB) and the tables of 64 columns in the second (4096 x 64 = 256 KB).
+ * int8 (gemm): tiles one by one, though the results of two are copied at once. A kernel unpacks the
+ * codes of a chunk once for all columns (8 steps x 32 rows x 32 = 8 KB), the sums of a tile stay in
+ * the first-level cache (128 columns x 32 rows x 4 bytes = 16 KB) and the tables of 128 columns in the
+ * second (4096 x 128 = 512 KB).
  * Lookup (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
  * stream past (8 steps x 16 columns x 128 bytes = 16 KB), the sums of a block of tiles in the second
  * (512 rows x 16 columns x 4 bytes = 32 KB). */
@@ -26,7 +27,7 @@ enum {
     INT8_COLUMNS = 128,
     LOOKUP_COLUMNS = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
-    ASIDE = 8192,      /* floats: 512 rows x 16 columns, 4 tiles x 32 rows x 64 columns */
+    ASIDE = 8192,      /* floats: 512 rows x 16 columns, 2 tiles x 32 rows x 128 columns */
     MAX_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
@@ -73,8 +74,8 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
 struct target {
     int64_t tile_begin, tile_end;
     int64_t column_begin, column_end;
-    int64_t columns; /* of all column blocks of the call */
-    float *sums;     /* [column][row from the first of tile_begin] */
+    bool in_place; /* scales are */
+    float *sums;   /* [column][row from the first of tile_begin] */
     size_t stride;
 };
 
@@ -139,21 +140,16 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
         tile->minimum = NULL;
 }
 
-/* How many panels of 8 columns there are from column `first`; at least 1. */
-static int full_panels(const struct tmac_table_shape *tables, int64_t first, int64_t end)
+/* How many panels of 8 columns there are from column `first`; 1 where a smaller one is left. */
+static int full_panels(int64_t first, int64_t end)
 {
-    int panels = 0;
-
-    while (first < end && tmac_table_panel(tables, first).columns == TMAC_MAX_PANEL) {
-        first += TMAC_MAX_PANEL;
-        panels++;
-    }
-    return panels ? panels : 1;
+    const int64_t panels = (end - first) / TMAC_MAX_PANEL;
+    return panels ? (int)panels : 1;
 }
 
 /* One tile, one chunk, all panels of the target. */
 static void multiply_tile(const struct tmac_product *product, const struct target *target,
-                          int64_t tile_index, int64_t step, int64_t steps, bool in_place)
+                          int64_t tile_index, int64_t step, int64_t steps)
 {
     const struct tmac_shape *shape = product->shape;
     const struct tmac_table_shape *tables = product->table_shape;
@@ -178,7 +174,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         .y_stride = target->stride,
     };
 
-    tile_scales(&tile, product, bytes, step, in_place, &scales);
+    tile_scales(&tile, product, bytes, step, target->in_place, &scales);
     for (int64_t c = target->column_begin; c < target->column_end;) {
         const struct tmac_panel panel = tmac_table_panel(tables, c);
         const size_t columns = (size_t)panel.columns;
@@ -186,7 +182,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
 
         tile.columns = panel.columns;
-        tile.panels = kernel->panels ? full_panels(tables, c, target->column_end) : 1;
+        tile.panels = kernel->panels ? full_panels(c, target->column_end) : 1;
         tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
         tile.act_scale = act_scale + block * columns;
         tile.act_sum = act_sum + block * columns;
@@ -218,12 +214,11 @@ static void copy_rows(const struct tmac_product *product, const struct target *t
 static void multiply_sweep(const struct tmac_product *product, const struct target *target,
                            int64_t begin, int64_t end, int64_t chunk)
 {
-    const bool in_place = scales_in_place(product, target->columns);
     const int64_t steps = product->shape->steps;
 
     for (int64_t step = 0; step < steps; step += chunk)
         for (int64_t tile = begin; tile < end; tile++)
-            multiply_tile(product, target, tile, step, least(chunk, steps - step), in_place);
+            multiply_tile(product, target, tile, step, least(chunk, steps - step));
 }
 
 void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
@@ -233,7 +228,7 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
     const int64_t columns = column_end - column_begin;
     const int64_t tile_rows = product->shape->tile_rows;
     const struct blocking blocking = choose_blocking(product, columns);
-    struct target target = {.columns = columns, .sums = sums};
+    struct target target = {.in_place = scales_in_place(product, columns), .sums = sums};
 
     if (row_begin >= row_end)
         return;

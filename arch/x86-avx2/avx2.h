@@ -10,9 +10,6 @@
 
 /* Kernels are functions of constants that must meet their callers' constants: width, columns and
  * the like decide at compile time how many registers there are. */
-/* Bytes. */
-enum { AVX2_AHEAD = 1024, AVX2_LINES = 128 };
-
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
 
 #if defined(__clang__)
@@ -68,6 +65,8 @@ AVX2_TEMPLATE __m256i avx2_here(__m256i value)
     __asm__("" : "+x"(value));
     return value;
 }
+
+enum { AVX2_AHEAD = 1024, AVX2_LINES = 128 }; /* bytes */
 
 /* The codes of a gemv are read once: fetch some KB ahead, past what the hardware prefetcher (which
  * stops at every page) has seen. Lines come in pairs. A prefetch never faults. */

@@ -18,6 +18,13 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/* A kernel of one width, out of its file's template. */
+#define KERNEL(function, width)                                                                    \
+    static void function(const struct tmac_tile *tile)                                             \
+    {                                                                                              \
+        multiply(tile, width);                                                                     \
+    }
+
 /* How far ahead of the loads to prefetch. Tiles lie one after another, so what lies ahead is the
  * next cells of this tile or the scales of the next; past the weights' end it is harmless. */
 enum { AHEAD_BYTES = 3072, AHEAD_SCALES = 1024 };

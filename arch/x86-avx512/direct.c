@@ -11,13 +11,6 @@ INLINE int exact_steps(enum tmac_w width)
     return width == TMAC_W4 ? 1 : 2;
 }
 
-INLINE void words_zero(__m512i word[2][TMAC_MAX_PANEL], const int columns)
-{
-    UNROLL
-    for (int n = 0; n < columns; n++)
-        word[0][n] = word[1][n] = _mm512_setzero_si512();
-}
-
 INLINE __m512i words_add(__m512i word, __m512i codes, __m512i x)
 {
     return _mm512_add_epi16(word, _mm512_maddubs_epi16(codes, x));
@@ -49,7 +42,7 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
         const int end = begin + exact < span.steps ? begin + exact : span.steps;
         __m512i word[2][TMAC_MAX_PANEL];
 
-        words_zero(word, 1);
+        sums_zero(word, 1);
         for (int step = begin; step < end; step++) {
             const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
             const uint8_t *x = span.tables + (size_t)step * TMAC_STEP_K;
@@ -98,14 +91,12 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
     const int exact = exact_steps(span.width);
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    UNROLL
-    for (int n = 0; n < columns; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    sums_zero(sum, columns);
     for (int begin = 0; begin < span.steps; begin += exact) {
         const int end = begin + exact < span.steps ? begin + exact : span.steps;
         __m512i word[2][TMAC_MAX_PANEL];
 
-        words_zero(word, columns);
+        sums_zero(word, columns);
         for (int step = begin; step < end; step++)
             panel_step(word, span, span.codes + (size_t)step * cell_bytes,
                        span.tables + (size_t)step * TMAC_STEP_K * (size_t)panel, columns, panel);
@@ -138,11 +129,6 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
 }
 
-#define KERNEL(function, width)                                                                    \
-    static void function(const struct tmac_tile *tile)                                             \
-    {                                                                                              \
-        multiply(tile, width);                                                                     \
-    }
 KERNEL(direct_w1, TMAC_W1)
 KERNEL(direct_w2, TMAC_W2)
 KERNEL(direct_w3, TMAC_W3)

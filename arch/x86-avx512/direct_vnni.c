@@ -120,9 +120,7 @@ INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, enum
     const size_t step_bytes = TMAC_STEP_K * (size_t)columns;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
 
-    UNROLL
-    for (int n = 0; n < columns; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+    sums_zero(sum, columns);
     for (int step = begin; step < end; step++) {
         const uint8_t *x = run->x + (size_t)step * step_bytes;
         struct unpacked *codes = run->codes + (run->cells ? 0 : step);
@@ -231,15 +229,15 @@ static void panels(const struct tmac_tile *tile)
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const int left = tile->steps - step;
         const int block = step * TMAC_STEP_K / tile->block_k;
+        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
 
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
-        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
+        const int blocks = (run.steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
         run.cells = tile->panels == 1 ? cells : NULL;
         if (!run.cells)
             direct_unpack_steps(codes, cells, tile->width, run.steps);
         for (int p = 0; p < tile->panels; p++) {
             const size_t panel_bytes = (size_t)p * tile->panel_stride;
-            const int blocks = (run.steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
 
             run.x = tile->tables + panel_bytes + (size_t)step * step_bytes;
             run_numbers(tile, &run, (size_t)(block * tile->columns), blocks * tile->columns,
@@ -260,11 +258,6 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         panels(tile);
 }
 
-#define KERNEL(function, width)                                                                    \
-    static void function(const struct tmac_tile *tile)                                             \
-    {                                                                                              \
-        multiply(tile, width);                                                                     \
-    }
 KERNEL(direct_w1, TMAC_W1)
 KERNEL(direct_w2, TMAC_W2)
 KERNEL(direct_w3, TMAC_W3)

@@ -313,11 +313,6 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         gemv(tile, width, SEVERAL_STEPS);
 }
 
-#define KERNEL(function, width)                                                                    \
-    static void function(const struct tmac_tile *tile)                                             \
-    {                                                                                              \
-        multiply(tile, width);                                                                     \
-    }
 KERNEL(lookup_w1, TMAC_W1)
 KERNEL(lookup_w2, TMAC_W2)
 KERNEL(lookup_w3, TMAC_W3)

@@ -74,20 +74,9 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         nested_panels(tile, panel_step, multiply_words);
 }
 
-static void nested_w2(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W2);
-}
-
-static void nested_w3(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W3);
-}
-
-static void nested_w4(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W4);
-}
+KERNEL(nested_w2, TMAC_W2)
+KERNEL(nested_w3, TMAC_W3)
+KERNEL(nested_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested[TMAC_W_COUNT] = {

@@ -8,11 +8,6 @@
 #include "nested.h"
 #include "vnni.h"
 
-INLINE __m512i add_pairs(__m512i sum, __m512i a, __m512i b)
-{
-    return _mm512_dpwssd_epi32(sum, a, b);
-}
-
 enum { BIAS = 124, ZERO_W3 = 4, LEAST_SUB = -32, GREATEST_SUB = 31 };
 
 /* What 16 rows of a group multiply their codes with: a table of 4 bytes for each, of 4 rows in each
@@ -110,27 +105,20 @@ INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, str
     }
 }
 
-INLINE void clear(__m512i sum[2][TMAC_MAX_PANEL])
-{
-    UNROLL
-    for (int n = 0; n < TMAC_MAX_PANEL; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
-}
-
 /* What the sums of activations are multiplied by, summed over a block. */
 INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *tile, int block,
                        const int16_t *at)
 {
     const uint8_t *own = block_own(tile, block);
 
-    clear(sum);
+    sums_zero(sum, TMAC_MAX_PANEL);
     for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL) {
         const struct nested_words words = nested_words(tile, &own);
         UNROLL
         for (int n = 0; n < TMAC_MAX_PANEL; n++) {
             const __m512i pair = broadcast_4_bytes((const uint8_t *)(at + 2 * n));
-            sum[0][n] = add_pairs(sum[0][n], words.other[0], pair);
-            sum[1][n] = add_pairs(sum[1][n], words.other[1], pair);
+            sum[0][n] = dot_words(sum[0][n], words.other[0], pair);
+            sum[1][n] = dot_words(sum[1][n], words.other[1], pair);
         }
     }
 }
@@ -187,7 +175,7 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *co
     if (width == TMAC_W3)
         start_biased(sum, tile, sums);
     else
-        clear(sum);
+        sums_zero(sum, TMAC_MAX_PANEL);
     for (int s = 0; s < steps; s++)
         dot_step(sum, codes + s, x + (size_t)(s * TMAC_STEP_K * TMAC_MAX_PANEL), 0, 8,
                  TMAC_MAX_PANEL);

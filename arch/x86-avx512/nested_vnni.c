@@ -50,11 +50,6 @@ INLINE __m512i gemv_pair_w4(const struct sources sources, const uint8_t *x, cons
     return pair(low, high, 12);
 }
 
-INLINE __m512i multiply_words(__m512i sum, __m512i a, __m512i b)
-{
-    return _mm512_dpwssd_epi32(sum, a, b);
-}
-
 INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
                       const enum tmac_w width, const int columns, const int panel)
 {
@@ -67,7 +62,7 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
         const __m512i words = width == TMAC_W2
                                   ? gemv_pair_w2(sources, step->x)
                                   : gemv_pair_w4(sources, step->x, width == TMAC_W3 ? 7 : 15);
-        p[h][0] = multiply_words(p[h][0], words, step->sub[h]);
+        p[h][0] = dot_words(p[h][0], words, step->sub[h]);
     }
 }
 
@@ -98,32 +93,21 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
     for (int n = 0; n < columns; n++) {
         UNROLL
         for (int h = 0; h < 2; h++)
-            p[h][n] = multiply_words(p[h][n], pair(low[h][n], high[h][n], 16), step->sub[h]);
+            p[h][n] = dot_words(p[h][n], pair(low[h][n], high[h][n], 16), step->sub[h]);
     }
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
-        nested_gemv(tile, gemv_step, multiply_words, width);
+        nested_gemv(tile, gemv_step, dot_words, width);
     else if (!avx512_nested_scaled_vnni(tile, width))
-        nested_panels(tile, panel_step, multiply_words);
+        nested_panels(tile, panel_step, dot_words);
 }
 
-static void nested_w2(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W2);
-}
-
-static void nested_w3(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W3);
-}
-
-static void nested_w4(const struct tmac_tile *tile)
-{
-    multiply(tile, TMAC_W4);
-}
+KERNEL(nested_w2, TMAC_W2)
+KERNEL(nested_w3, TMAC_W3)
+KERNEL(nested_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT] = {

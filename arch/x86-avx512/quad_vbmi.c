@@ -29,13 +29,6 @@ INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const
     }
 }
 
-INLINE void quad_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
-{
-    UNROLL
-    for (int n = 0; n < columns; n++)
-        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
-}
-
 /* The low and the high half-bytes of a whole step have their own sums: a single chain of vpdpbusd
  * would take 5 cycles per link, where two ports leave less than 4. */
 INLINE void gemv_sums(__m512i to[2], const struct span span)
@@ -44,8 +37,8 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
     const bool both = span.group == 0 && span.group_end == 8;
     __m512i sum[2][TMAC_MAX_PANEL], high[2][TMAC_MAX_PANEL];
 
-    quad_zero(sum, 1);
-    quad_zero(high, 1);
+    sums_zero(sum, 1);
+    sums_zero(high, 1);
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *cell = span.codes + (size_t)step * cell_bytes;
         const uint8_t *tables = span.tables + (size_t)step * 128;
@@ -72,7 +65,7 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
     const __m512i one = _mm512_set1_epi8(1);
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    quad_zero(sum, columns);
+    sums_zero(sum, columns);
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *plane = span.codes + (size_t)step * cell_bytes;
         const uint8_t *tables = span.tables + (size_t)(step * panel) * 128;
@@ -113,11 +106,6 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
 }
 
-#define KERNEL(function, width)                                                                    \
-    static void function(const struct tmac_tile *tile)                                             \
-    {                                                                                              \
-        multiply(tile, width);                                                                     \
-    }
 KERNEL(quad_w1, TMAC_W1)
 KERNEL(quad_w2, TMAC_W2)
 KERNEL(quad_w3, TMAC_W3)

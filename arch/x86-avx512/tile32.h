@@ -29,6 +29,13 @@ struct panel_sum {
 typedef void panel_block_fn(struct panel_sum *sum, const struct span span, const int columns,
                             const int panel);
 
+INLINE void sums_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
+{
+    UNROLL
+    for (int n = 0; n < columns; n++)
+        sum[0][n] = sum[1][n] = _mm512_setzero_si512();
+}
+
 INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int columns)
 {
     UNROLL

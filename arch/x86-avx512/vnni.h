@@ -17,6 +17,12 @@ INLINE __m512i dot(__m512i sum, __m512i codes, __m512i x)
 #endif
 }
 
+/* sum + a.low * b.low + a.high * b.high, of signed words. */
+INLINE __m512i dot_words(__m512i sum, __m512i a, __m512i b)
+{
+    return _mm512_dpwssd_epi32(sum, a, b);
+}
+
 /* One step of unpacked codes, groups of 4 activations [group, end), times a panel of `columns`: 2 x 8
  * sums, and an activation that two of them share, keep both ports busy without waiting for loads. */
 INLINE void dot_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,

@@ -4,6 +4,9 @@
 
 #include "tmac.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
@@ -45,6 +48,38 @@ uint32_t tmac_cpu_isa(void)
 #endif
     return isa;
 }
+
+#if defined(__x86_64__)
+/* The brand alone is shared by several kinds; family, model and stepping are in the signature. */
+void tmac_cpu_name(char name[TMAC_CPU_NAME_BYTES])
+{
+    unsigned signature = 0, most = 0, ebx, ecx, edx;
+    char brand[3 * 16 + 1] = "x86-64";
+
+    (void)__get_cpuid(0x80000000u, &most, &ebx, &ecx, &edx);
+    for (unsigned i = 0; most >= 0x80000004u && i < 3; i++) {
+        unsigned part[4];
+        (void)__get_cpuid(0x80000002u + i, &part[0], &part[1], &part[2], &part[3]);
+        memcpy(brand + (size_t)16 * i, part, sizeof part);
+    }
+    (void)__get_cpuid(1, &signature, &ebx, &ecx, &edx);
+    snprintf(name, TMAC_CPU_NAME_BYTES, "%s %x", brand + strspn(brand, " "), signature);
+}
+#elif defined(__aarch64__) && defined(__linux__)
+void tmac_cpu_name(char name[TMAC_CPU_NAME_BYTES])
+{
+    unsigned long midr = 0;
+
+    if (getauxval(AT_HWCAP) & HWCAP_CPUID) /* Linux lets programs read this register then */
+        __asm__("mrs %0, MIDR_EL1" : "=r"(midr));
+    snprintf(name, TMAC_CPU_NAME_BYTES, "arm64 %lx", midr);
+}
+#else
+void tmac_cpu_name(char name[TMAC_CPU_NAME_BYTES])
+{
+    snprintf(name, TMAC_CPU_NAME_BYTES, "unknown");
+}
+#endif
 
 struct rung {
     uint32_t isa;

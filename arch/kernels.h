@@ -329,6 +329,9 @@ struct tmac_kernels {
 
 /* Bits TMAC_ISA_* of what this machine can run. */
 uint32_t tmac_cpu_isa(void);
+/* The processor's name, as exactly as it tells: measured choices are good for one kind only. */
+enum { TMAC_CPU_NAME_BYTES = 96 };
+void tmac_cpu_name(char name[TMAC_CPU_NAME_BYTES]);
 /* Fills the struct with scalar kernels, then with every set in `mask` that the machine has and
  * whose predecessor is in use. */
 void tmac_kernels_init(struct tmac_kernels *kernels, uint32_t mask);

@@ -66,8 +66,7 @@ typedef enum tmac_status {
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
     TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that this library does not import */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* the forced kernel family does not exist for this width (kept for
-                                    families to come: those of today have every width) */
+    TMAC_ERROR_FAMILY = 13,      /* lookup weights or tables where the mode is TMAC_MODE_EXACT */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
     TMAC_ERROR_COLUMNS = 16,     /* more columns than the tables have room for */
@@ -81,7 +80,10 @@ typedef enum tmac_status {
     TMAC_ERROR_PACKED_HEADER = 24,   /* the header of packed bytes is damaged or contradicts itself */
     TMAC_ERROR_PACKED_CHECKSUM = 25, /* the packed bytes are damaged or were never finished */
     TMAC_ERROR_PACKED_SIZE = 26,     /* fewer packed bytes than the header speaks of */
-    TMAC_ERROR_ALLOCATOR = 27        /* only one of the two allocator functions was given */
+    TMAC_ERROR_ALLOCATOR = 27,       /* only one of the two allocator functions was given */
+    TMAC_ERROR_FILE = 28,            /* a file cannot be opened, read or written */
+    TMAC_ERROR_TUNING_FOREIGN = 29,  /* tuning of another CPU or another version of the library */
+    TMAC_ERROR_TUNING_DAMAGED = 30   /* a tuning file that is not one, or is damaged */
 } tmac_status;
 
 /* One English sentence for a status, never null; static storage. */
@@ -98,6 +100,7 @@ TMAC_API uint32_t tmac_version(void);
 typedef struct tmac_context tmac_context;
 typedef struct tmac_weights tmac_weights;
 typedef struct tmac_tables tmac_tables;
+typedef struct tmac_tuning tmac_tuning;
 
 /* Instruction sets, one bit each. Every machine has scalar. */
 #define TMAC_ISA_SCALAR UINT32_C(0x0001)
@@ -125,6 +128,23 @@ typedef enum tmac_family {
     TMAC_FAMILY_DIRECT = 2  /* activations as int8, multiplied with codes unpacked in registers */
 } tmac_family;
 
+/* How results are rounded (docs/numerics.md). The mode belongs to packing, building tables and
+ * multiplying alike: use one context for all three. */
+typedef enum tmac_mode {
+    /* Exact integers between the rounding of activations, per block of 16 to 128, and the scales. */
+    TMAC_MODE_DEFAULT = 0,
+    /* Activations are rounded to int8 once, with one scale d = max|x| / 127 per column (int8
+     * activations are taken as they are, with their own scales), and every sum of codes times int8 is
+     * the exact integer: what BitNet and other models trained with int8 activations expect. Weights
+     * are packed in the direct family; TMAC_FAMILY_LOOKUP is TMAC_ERROR_FAMILY. */
+    TMAC_MODE_EXACT = 1,
+    /* Lookup kernels may average four table entries in bytes instead of adding them up: faster
+     * where instructions are the limit, 2.4 times the rounding error of lookup (5.5 times its
+     * square). Kernels that gain nothing by it work as in TMAC_MODE_DEFAULT; results may differ
+     * between instruction sets. */
+    TMAC_MODE_FAST = 2
+} tmac_mode;
+
 typedef struct tmac_context_options {
     size_t struct_size;
     /* The best instruction set allowed, by name ("scalar", "x86-avx2", "x86-avx512",
@@ -143,6 +163,9 @@ typedef struct tmac_context_options {
     tmac_release *release;
     void *allocator_host; /* passed to both */
     tmac_family family;
+    tmac_mode mode;
+    /* Choices measured on this machine, for AUTO; copied. NULL: the library's own. */
+    const tmac_tuning *tuning;
 } tmac_context_options;
 
 /* Makes a context. `options` may be NULL for the defaults. The environment variable TMAC_ISA, when
@@ -351,7 +374,8 @@ typedef struct tmac_activations {
     int64_t stride;   /* elements from one column to the next; 0: cols */
     /* I8 only: */
     const float *scales;  /* [columns][cols / scale_group rounded up], aligned as floats are */
-    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per column */
+    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per column.
+                             TMAC_MODE_EXACT: a multiple of 128, or 0 */
     int64_t scale_stride; /* elements from one column's scales to the next; 0: tight */
 } tmac_activations;
 
@@ -402,6 +426,54 @@ TMAC_API tmac_status tmac_matmul(const tmac_context *context, const tmac_weights
 TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
                                         int64_t columns, int64_t row_begin, int64_t row_end, float *y,
                                         int64_t stride);
+
+/* ---------------------------------------------------------------------------------------------
+ * Tuning
+ *
+ * Which layout and which blocks of columns and rows are fastest differs between processors and
+ * shapes. The library's own choices are good; measuring a shape takes a few seconds and may find
+ * better ones. They are kept in a small text file, and used by the contexts that are given them:
+ *
+ *   tmac_tuning_create(&tuning);
+ *   if (tmac_tuning_load(tuning, NULL) != TMAC_OK) ...    no file yet, or one of another CPU: as it was
+ *   options.tuning = tuning;
+ *   tmac_context_create(&options, &context);              copies the choices
+ *
+ * Choices hold for one shape and format, number of threads and instruction set. The tool tmac-tune
+ * measures every matrix of a model.
+ * ------------------------------------------------------------------------------------------- */
+
+/* An empty tuning, in the C library's memory. */
+TMAC_API tmac_status tmac_tuning_create(tmac_tuning **out);
+TMAC_API void tmac_tuning_free(tmac_tuning *tuning);
+/* How many choices it holds. */
+TMAC_API int64_t tmac_tuning_count(const tmac_tuning *tuning);
+
+/* Adds the choices in a file; those of the same key are replaced. `path` NULL: the user's own,
+ * $XDG_CACHE_HOME/libtmac/tuning.txt or $HOME/.cache/libtmac/tuning.txt. TMAC_ERROR_FILE where
+ * there is none, TMAC_ERROR_TUNING_FOREIGN where it was measured on another CPU or by another
+ * version, TMAC_ERROR_TUNING_DAMAGED for anything else; the tuning is then as it was. */
+TMAC_API tmac_status tmac_tuning_load(tmac_tuning *tuning, const char *path);
+/* Writes all choices, in place of what the file held; the folders of the user's own are made. */
+TMAC_API tmac_status tmac_tuning_save(const tmac_tuning *tuning, const char *path);
+
+/* Told before each measurement: `done` of `count` are made, `what` is next ("done" at the end). */
+typedef void tmac_progress(void *host, int32_t done, int32_t count, const char *what);
+
+typedef struct tmac_tune_options {
+    size_t struct_size;
+    int64_t columns;         /* the layout is chosen for; 0: 1, for generating text */
+    double seconds;          /* to spend on each candidate, at most 60; 0: 0.1 */
+    tmac_progress *progress; /* NULL: none */
+    void *progress_host;     /* passed to progress */
+} tmac_tune_options;
+
+/* Measures what is fastest for weights of this description (its data pointers are not looked at) in
+ * this context, with its threads, and adds the choice to `tuning`. Needs room for one packed matrix
+ * and the tables and results of 256 columns. `options` may be NULL. Nothing else should run on the
+ * machine meanwhile. */
+TMAC_API tmac_status tmac_tune(const tmac_context *context, tmac_tuning *tuning,
+                               const tmac_weights_desc *desc, const tmac_tune_options *options);
 
 #ifdef __cplusplus
 }

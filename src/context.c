@@ -2,6 +2,8 @@
 #define _DEFAULT_SOURCE /* madvise */
 #include "context.h"
 
+#include "multiply.h"
+
 #include <stdlib.h>
 #ifdef __linux__
 #include <sys/mman.h>
@@ -65,16 +67,54 @@ void tmac_run(const struct tmac_context *context, int count, tmac_task *task, vo
         task(arg, i);
 }
 
+static struct tmac_tuned_key context_key(const struct tmac_context *context,
+                                         const struct tmac_spec *spec)
+{
+    return tmac_tuned_key(spec, context->kernels.isa_mask, context->threads);
+}
+
+int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
+                           enum tmac_layout layouts[TMAC_LAYOUT_COUNT])
+{
+    const struct tmac_kernels *kernels = &context->kernels;
+    const enum tmac_layout lookup = (enum tmac_layout)kernels->lookup_layout[spec->width];
+    const enum tmac_layout direct =
+        kernels->nested && tmac_spec_can_nest(spec) ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
+    const bool direct_first =
+        direct == TMAC_LAYOUT_NESTED ||
+        tmac_layout_is_direct((enum tmac_layout)kernels->best_layout[spec->width]);
+    const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
+
+    if (only_direct || context->family == TMAC_FAMILY_LOOKUP) {
+        layouts[0] = only_direct ? direct : lookup;
+        return 1;
+    }
+    layouts[0] = direct_first ? direct : lookup;
+    layouts[1] = direct_first ? lookup : direct;
+    return 2;
+}
+
 enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
                                     const struct tmac_spec *spec)
 {
-    const struct tmac_kernels *kernels = &context->kernels;
+    enum tmac_layout layouts[TMAC_LAYOUT_COUNT];
+    const int count = tmac_layout_candidates(context, spec, layouts);
+    const struct tmac_tuned_key key = context_key(context, spec);
+    const struct tmac_tuned *tuned = tmac_tuned_find(context->tuned, context->tuned_count, &key);
 
-    if (context->family == TMAC_FAMILY_LOOKUP)
-        return (enum tmac_layout)kernels->lookup_layout[spec->width];
-    if (kernels->nested && tmac_spec_can_nest(spec))
-        return TMAC_LAYOUT_NESTED;
-    if (context->family == TMAC_FAMILY_DIRECT)
-        return TMAC_LAYOUT_DIRECT;
-    return (enum tmac_layout)kernels->best_layout[spec->width];
+    for (int i = 0; tuned && i < count; i++)
+        if (layouts[i] == tuned->layout)
+            return tuned->layout;
+    return layouts[0];
+}
+
+struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
+                                         const struct tmac_shape *shape)
+{
+    const struct tmac_tuned_key key = context_key(context, &shape->spec);
+    const struct tmac_tuned *tuned = tmac_tuned_find(context->tuned, context->tuned_count, &key);
+
+    if (tuned && tuned->layout == shape->spec.layout && tmac_blocking_fits(&tuned->blocking, shape))
+        return tuned->blocking;
+    return (struct tmac_blocking){0};
 }

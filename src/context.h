@@ -3,11 +3,14 @@
 #ifndef TMAC_CONTEXT_H
 #define TMAC_CONTEXT_H
 
-#include "shape.h"
+#include "tuning.h"
 
 struct tmac_context {
     struct tmac_kernels kernels;
     tmac_family family;
+    bool exact; /* TMAC_MODE_EXACT */
+    struct tmac_tuned *tuned; /* [tuned_count], its own */
+    size_t tuned_count;
     int threads;
     tmac_parallel_for *parallel_for; /* NULL: OpenMP or the calling thread */
     void *parallel_host;
@@ -39,5 +42,12 @@ void tmac_run(const struct tmac_context *context, int count, tmac_task *task, vo
 /* The layout to pack weights in, which the rest of their spec tells. */
 enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
                                     const struct tmac_spec *spec);
+/* All layouts that it chooses among, the default first; returns how many. */
+int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
+                           enum tmac_layout layouts[TMAC_LAYOUT_COUNT]);
+
+/* What was measured to be best for weights of this shape; zeros where nothing was. */
+struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
+                                         const struct tmac_shape *shape);
 
 #endif

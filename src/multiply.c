@@ -54,6 +54,17 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape)
+{
+    const int64_t floats = (int64_t)blocking->columns * blocking->tiles * shape->tile_rows;
+
+    return blocking->columns > 0 && blocking->columns % TMAC_MAX_PANEL == 0 &&
+           blocking->columns <= ASIDE && blocking->tiles > 0 && blocking->tiles <= ASIDE &&
+           floats <= ASIDE && blocking->steps > 0 && blocking->steps % 8 == 0 &&
+           (shape->spec.whole_row ||
+            blocking->steps <= MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
+}
+
 static struct blocking choose_blocking(const struct tmac_product *product, int64_t columns)
 {
     const struct tmac_shape *shape = product->shape;
@@ -64,7 +75,13 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
                                   : least(GEMV_STEPS, MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
-    if (product->table_shape->kind == TMAC_TABLE_INT8)
+    const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
+    if (product->blocking.columns) {
+        const struct tmac_blocking *tuned = &product->blocking;
+        return (struct blocking){tuned->columns, tuned->tiles, int8 ? 1 : tuned->tiles,
+                                 tuned->steps};
+    }
+    if (int8)
         return (struct blocking){INT8_COLUMNS, 2, 1, 8};
     return (struct blocking){LOOKUP_COLUMNS, LOOKUP_ROWS / shape->tile_rows,
                              LOOKUP_ROWS / shape->tile_rows, 8};

@@ -6,6 +6,9 @@
 #include "packed.h"
 #include "table.h"
 
+/* Whether the multiplication has room for it. */
+bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape);
+
 struct tmac_product {
     const struct tmac_shape *shape;
     const struct tmac_kernels *kernels;
@@ -14,6 +17,7 @@ struct tmac_product {
     const uint8_t *tables;
     float *y; /* row 0, column 0 */
     int64_t stride;
+    struct tmac_blocking blocking;
 };
 
 /* Rows [row_begin, row_end) of columns [column_begin, column_end), on the calling thread;

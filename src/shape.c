@@ -4,6 +4,7 @@
 #include "packed.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { ALIGN = 64 };
 
@@ -36,6 +37,25 @@ bool tmac_spec_can_nest(const struct tmac_spec *spec)
            (spec->zero_kind == TMAC_ZERO_KIND_MIN ||
             (spec->zero_kind == TMAC_ZERO_KIND_NONE && spec->zero == rintf(spec->zero) &&
              spec->zero >= 0.0f && spec->zero <= 15.0f));
+}
+
+const char *tmac_layout_name(enum tmac_layout layout)
+{
+    static const char *const names[TMAC_LAYOUT_COUNT] = {
+        [TMAC_LAYOUT_ROWS32] = "rows32", [TMAC_LAYOUT_ROWS64] = "rows64",
+        [TMAC_LAYOUT_QUAD] = "quad",     [TMAC_LAYOUT_DIRECT] = "direct",
+        [TMAC_LAYOUT_NESTED] = "nested",
+    };
+    return names[layout];
+}
+
+enum tmac_layout tmac_layout_named(const char *name)
+{
+    int layout = 0;
+
+    while (layout < TMAC_LAYOUT_COUNT && strcmp(tmac_layout_name((enum tmac_layout)layout), name))
+        layout++;
+    return (enum tmac_layout)layout;
 }
 
 static tmac_status check_spec(const struct tmac_spec *spec)

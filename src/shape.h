@@ -41,12 +41,24 @@ struct tmac_shape {
     uint32_t table_layout;
 };
 
+/* How a multiplication walks, where that was measured: see choose_blocking in multiply.c. */
+struct tmac_blocking {
+    int columns; /* many columns are cut into so many, a multiple of 8; 0: the library's own choice
+                    of these three */
+    int tiles;   /* whose sums are kept aside */
+    int steps;   /* in a chunk; a multiple of 8, so that chunks start at super-groups of 256 */
+};
+
 /* Fills `shape` from a spec that may come from anywhere; TMAC_OK only if everything in it is
  * possible and no size overflows. */
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec);
 
 /* Whether the layout NESTED can hold such weights. */
 bool tmac_spec_can_nest(const struct tmac_spec *spec);
+
+/* "rows32", static storage; and the layout of that name, TMAC_LAYOUT_COUNT for another. */
+const char *tmac_layout_name(enum tmac_layout layout);
+enum tmac_layout tmac_layout_named(const char *name);
 
 /* A table layout's number is its kind, the group size of NESTED weights (0 for others) and the block
  * size: public, so it never changes meaning. */

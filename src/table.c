@@ -135,6 +135,41 @@ static bool keeps_int8(const struct tmac_table_shape *shape, const tmac_activati
            x->scale_group % shape->block_k == 0;
 }
 
+tmac_status tmac_table_source_check(const struct tmac_table_source *source)
+{
+    const tmac_activations *x = source->activations;
+
+    if (source->exact && source->shape->kind != TMAC_TABLE_INT8)
+        return TMAC_ERROR_FAMILY;
+    if (source->exact && x->type == TMAC_ACTIVATION_I8 && x->scale_group % TMAC_MAX_BLOCK_K)
+        return TMAC_ERROR_GROUP;
+    return TMAC_OK;
+}
+
+/* The scale of a whole column: max|x| / 127, or NaN where an activation is. Magnitudes are compared
+ * as integers, in which NaN is the greatest, and which compilers turn into vectors. */
+static float column_scale(const struct tmac_table_source *source, int64_t column)
+{
+    const tmac_activations *x = source->activations;
+    int32_t most = 0;
+    float max;
+
+    for (int64_t k = 0; k < x->cols; k += CHUNK_K) {
+        const int count = x->cols - k < CHUNK_K ? (int)(x->cols - k) : CHUNK_K;
+        float values[CHUNK_K];
+        int32_t bits[CHUNK_K];
+
+        load(source->kernels, x, column, k, count, values);
+        memcpy(bits, values, sizeof bits);
+        for (int i = 0; i < count; i++) {
+            const int32_t magnitude = bits[i] & INT32_MAX;
+            most = magnitude > most ? magnitude : most;
+        }
+    }
+    memcpy(&max, &most, sizeof max);
+    return max / 127.0f;
+}
+
 /* The sums of int8 activations over groups, for the chunk of one column whose tables are built. */
 static void sum_groups(const struct tmac_table_shape *shape, const struct tmac_build *build,
                        int16_t *sums, size_t columns)
@@ -152,10 +187,26 @@ static void sum_groups(const struct tmac_table_shape *shape, const struct tmac_b
     }
 }
 
-static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
-                        const tmac_activations *x, const struct tmac_panel *panel, int64_t k,
-                        uint8_t *tables)
+/* The scales that the blocks of a chunk are given, all but those past the column's end. */
+static void given_scales(const struct tmac_table_source *source, int64_t column, float whole,
+                         int64_t k, int blocks, float *given)
 {
+    for (int b = 0; b < blocks; b++) {
+        const int64_t at = k + (int64_t)b * source->shape->block_k;
+
+        given[b] = at >= source->activations->cols ? 0.0f
+                   : source->activations->type == TMAC_ACTIVATION_I8
+                       ? i8_scale(source->activations, column, at)
+                       : whole;
+    }
+}
+
+/* `whole` are the scales of the panel's columns, where the mode is exact. */
+static void build_chunk(const struct tmac_table_source *source, const struct tmac_panel *panel,
+                        const float whole[TMAC_MAX_PANEL], int64_t k, uint8_t *tables)
+{
+    const struct tmac_table_shape *shape = source->shape;
+    const tmac_activations *x = source->activations;
     const size_t columns = (size_t)panel->columns;
     const int64_t padded = shape->blocks * shape->block_k - k;
     const int chunk_k = padded < CHUNK_K ? (int)padded : CHUNK_K;
@@ -166,7 +217,7 @@ static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_ta
         .x = values,
         .blocks = chunk_k / shape->block_k,
         .block_k = shape->block_k,
-        .given = keeps_int8(shape, x) ? given : NULL,
+        .given = source->exact || keeps_int8(shape, x) ? given : NULL,
         .step_stride = columns * shape->step_bytes,
         .group_stride = columns * 4,
         .meta_stride = columns,
@@ -174,19 +225,18 @@ static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_ta
 
     for (size_t n = 0; n < columns; n++) {
         const size_t inside = n * (shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes);
+        const int64_t column = panel->first + (int64_t)n;
         float *scales = (float *)(void *)(tables + panel->scales);
         float *sums = (float *)(void *)(tables + panel->sums);
 
-        load(kernels, x, panel->first + (int64_t)n, k, count, values);
+        load(source->kernels, x, column, k, count, values);
         memset(values + count, 0, (size_t)(chunk_k - count) * sizeof *values);
-        for (int b = 0; build.given && b < build.blocks; b++) {
-            const int64_t at = k + (int64_t)b * shape->block_k;
-            given[b] = at < x->cols ? i8_scale(x, panel->first + (int64_t)n, at) : 0.0f;
-        }
+        if (build.given)
+            given_scales(source, column, whole[n], k, build.blocks, given);
         build.tables = tables + panel->data + step * build.step_stride + inside;
         build.scale = scales + block * columns + n;
         build.sum = sums + block * columns + n;
-        kernels->build[shape->kind](&build);
+        source->kernels->build[shape->kind](&build);
         if (shape->group_k) {
             int16_t *sums = (int16_t *)(void *)(tables + panel->group_sums);
             sum_groups(shape, &build, sums + ((size_t)(k / shape->group_k) * columns + 2 * n),
@@ -195,22 +245,40 @@ static void build_chunk(const struct tmac_kernels *kernels, const struct tmac_ta
     }
 }
 
-void tmac_table_build(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
-                      const tmac_activations *x, int part, int parts, uint8_t *tables)
+/* Chunks [begin, end) of one panel. */
+static void build_panel(const struct tmac_table_source *source, const struct tmac_panel *panel,
+                        int64_t begin, int64_t end, uint8_t *tables)
 {
+    float whole[TMAC_MAX_PANEL] = {0};
+
+    for (int n = 0; n < panel->columns && begin < end; n++)
+        if (source->exact && source->activations->type != TMAC_ACTIVATION_I8)
+            whole[n] = column_scale(source, panel->first + n);
+    for (int64_t chunk = begin; chunk < end; chunk++)
+        build_chunk(source, panel, whole, chunk * CHUNK_K, tables);
+}
+
+static int64_t clamp(int64_t n, int64_t least, int64_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
+
+void tmac_table_build(const struct tmac_table_source *source, int part, int parts, uint8_t *tables)
+{
+    const struct tmac_table_shape *shape = source->shape;
     const int64_t chunks = (shape->cols + CHUNK_K - 1) / CHUNK_K;
-    int64_t unit = 0, panels = 0;
+    int64_t first = 0, panels = 0; /* first: the number of a panel's first chunk */
 
     for (int64_t c = 0; c < shape->columns; c += tmac_table_panel(shape, c).columns)
         panels++;
     const int64_t begin = panels * chunks * part / parts,
                   end = panels * chunks * (part + 1) / parts;
 
-    for (int64_t c = 0; c < shape->columns && unit < end;) {
+    for (int64_t c = 0; c < shape->columns && first < end; first += chunks) {
         const struct tmac_panel panel = tmac_table_panel(shape, c);
-        for (int64_t chunk = 0; chunk < chunks; chunk++, unit++)
-            if (unit >= begin && unit < end)
-                build_chunk(kernels, shape, x, &panel, chunk * CHUNK_K, tables);
+
+        build_panel(source, &panel, clamp(begin - first, 0, chunks), clamp(end - first, 0, chunks),
+                    tables);
         c += panel.columns;
     }
 }

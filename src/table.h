@@ -40,8 +40,18 @@ struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t
 /* Checks activations, all but their data. */
 tmac_status tmac_activations_check(const tmac_activations *activations);
 
+/* What tables are built of, and how. */
+struct tmac_table_source {
+    const struct tmac_kernels *kernels;
+    const struct tmac_table_shape *shape;
+    const tmac_activations *activations;
+    bool exact; /* TMAC_MODE_EXACT: one scale per column */
+};
+
+/* Whether these tables can be built of these activations. */
+tmac_status tmac_table_source_check(const struct tmac_table_source *source);
+
 /* Builds part `part` of `parts`. */
-void tmac_table_build(const struct tmac_kernels *kernels, const struct tmac_table_shape *shape,
-                      const tmac_activations *activations, int part, int parts, uint8_t *tables);
+void tmac_table_build(const struct tmac_table_source *source, int part, int parts, uint8_t *tables);
 
 #endif

@@ -104,6 +104,15 @@ static tmac_status call_info(void *s)
     return tmac_weights_query(f.weights, s);
 }
 
+static tmac_status call_tune(void *s)
+{
+    tmac_tuning *tuning;
+    CHECK_OK(tmac_tuning_create(&tuning));
+    const tmac_status status = tmac_tune(f.context, tuning, &f.matrix.desc, s);
+    tmac_tuning_free(tuning);
+    return status;
+}
+
 static tmac_status call_desc_ggml(void *s)
 {
     return tmac_weights_desc_ggml(s, 2, 1, 32, NULL);
@@ -111,6 +120,7 @@ static tmac_status call_desc_ggml(void *s)
 
 static const tmac_context_options options = {.struct_size = sizeof options, .threads = 1};
 static tmac_activations activations;
+static const tmac_tune_options tune = {.struct_size = sizeof tune, .seconds = 1e-5};
 static const tmac_packed_plan empty_plan = {.struct_size = sizeof empty_plan};
 static const tmac_weights_info empty_info = {.struct_size = sizeof empty_info};
 static const tmac_weights_desc empty_desc = {.struct_size = sizeof empty_desc};
@@ -130,6 +140,7 @@ static const struct {
     {"tables_build", call_build, &activations, sizeof activations, false},
     {"tables_build_part", call_build_part, &activations, sizeof activations, false},
     {"matmul", call_matmul, &activations, sizeof activations, false},
+    {"tune", call_tune, &tune, sizeof tune, false},
     {"packed_query's plan", call_plan, &empty_plan, sizeof empty_plan, true},
     {"weights_query's info", call_info, &empty_info, sizeof empty_info, true},
     {"weights_desc_ggml", call_desc_ggml, &empty_desc, sizeof empty_desc, true},

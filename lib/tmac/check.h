@@ -4,6 +4,7 @@
 #define TMAC_LIB_CHECK_H
 
 #include "context.h"
+#include "multiply.h"
 #include "packed.h"
 #include "table.h"
 #include "tmac.h"
@@ -13,6 +14,7 @@
 struct tmac_weights {
     const struct tmac_context *context;
     struct tmac_shape shape;
+    struct tmac_blocking blocking;
     const void *packed;
     void *owned; /* packed, where the context's allocator gave it; NULL where it is the caller's */
 };

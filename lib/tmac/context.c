@@ -31,9 +31,12 @@ static tmac_status check_options(const tmac_context_options *options)
         return TMAC_ERROR_THREADS;
     if (!options->allocate != !options->release)
         return TMAC_ERROR_ALLOCATOR;
-    if (options->family < TMAC_FAMILY_AUTO || options->family > TMAC_FAMILY_DIRECT)
+    if (options->family < TMAC_FAMILY_AUTO || options->family > TMAC_FAMILY_DIRECT ||
+        options->mode < TMAC_MODE_DEFAULT || options->mode > TMAC_MODE_FAST)
         return TMAC_ERROR_ENUM;
-    return TMAC_OK;
+    return options->mode == TMAC_MODE_EXACT && options->family == TMAC_FAMILY_LOOKUP
+               ? TMAC_ERROR_FAMILY
+               : TMAC_OK;
 }
 
 static int choose_threads(const tmac_context_options *options)
@@ -43,6 +46,20 @@ static int choose_threads(const tmac_context_options *options)
     if (threads == 0)
         threads = options->parallel_for ? 1 : tmac_default_threads();
     return threads < MAX_THREADS ? threads : MAX_THREADS;
+}
+
+static tmac_status copy_tuning(struct tmac_context *context, const tmac_tuning *tuning)
+{
+    const size_t bytes = tuning ? tuning->count * sizeof *tuning->tuned : 0;
+
+    if (bytes == 0)
+        return TMAC_OK;
+    context->tuned = tmac_context_alloc(context, bytes, _Alignof(struct tmac_tuned));
+    if (!context->tuned)
+        return TMAC_ERROR_MEMORY;
+    memcpy(context->tuned, tuning->tuned, bytes);
+    context->tuned_count = tuning->count;
+    return TMAC_OK;
 }
 
 tmac_status tmac_context_create(const tmac_context_options *given, tmac_context **out)
@@ -61,6 +78,7 @@ tmac_status tmac_context_create(const tmac_context_options *given, tmac_context 
 
     memset(&made, 0, sizeof made);
     made.family = options.family;
+    made.exact = options.mode == TMAC_MODE_EXACT;
     made.threads = choose_threads(&options);
     made.parallel_for = options.parallel_for;
     made.parallel_host = options.parallel_host;
@@ -69,9 +87,13 @@ tmac_status tmac_context_create(const tmac_context_options *given, tmac_context 
     made.allocator_host = options.allocator_host;
     tmac_kernels_choose(&made, mask);
 
+    if ((status = copy_tuning(&made, options.tuning)))
+        return status;
     context = tmac_context_alloc(&made, sizeof *context, _Alignof(struct tmac_context));
-    if (!context)
+    if (!context) {
+        tmac_context_release(&made, made.tuned);
         return TMAC_ERROR_MEMORY;
+    }
     *context = made;
     *out = context;
     return TMAC_OK;
@@ -81,6 +103,7 @@ void tmac_context_free(tmac_context *context)
 {
     if (context) {
         const tmac_context copy = *context; /* releases itself with its own allocator */
+        tmac_context_release(&copy, copy.tuned);
         tmac_context_release(&copy, context);
     }
 }

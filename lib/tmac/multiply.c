@@ -53,9 +53,10 @@ tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weig
              tmac_table_shape_init(&table_shape, tables->layout, tables->cols, tables->columns)))
         return status;
 
-    const struct tmac_product product = {&weights->shape, &context->kernels, weights->packed,
-                                         &table_shape,    tables->memory,    y,
-                                         stride};
+    const struct tmac_product product = {
+        &weights->shape, &context->kernels, weights->packed, &table_shape, tables->memory, y,
+        stride,          weights->blocking,
+    };
     tmac_multiply_parallel(context, &product, row_begin, row_end);
     return TMAC_OK;
 }
@@ -124,7 +125,8 @@ tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, 
 
     const struct tmac_product product = {
         &weights->shape, &weights->context->kernels, weights->packed, &table_shape, tables, y,
-        stride};
+        stride,          weights->blocking,
+    };
     tmac_multiply(&product, row_begin, row_end, 0, columns);
     return TMAC_OK;
 }

@@ -32,7 +32,7 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_SUB_SCALE] = "a sub-scale or sub-minimum is out of range for its format",
         [TMAC_ERROR_GGML_TYPE] = "this ggml type is not supported",
         [TMAC_ERROR_ISA] = "unknown instruction set name, or one that this machine lacks",
-        [TMAC_ERROR_FAMILY] = "the forced kernel family does not exist for this width",
+        [TMAC_ERROR_FAMILY] = "the exact mode has no lookup family",
         [TMAC_ERROR_THREADS] =
             "the number of threads or parts, or the part's index, is out of range",
         [TMAC_ERROR_ROW_RANGE] = "the row range is reversed, out of range or not at a row step",
@@ -49,6 +49,10 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_PACKED_CHECKSUM] = "the packed weights are damaged or were never finished",
         [TMAC_ERROR_PACKED_SIZE] = "the packed weights are truncated",
         [TMAC_ERROR_ALLOCATOR] = "only one of the two allocator functions is given",
+        [TMAC_ERROR_FILE] = "a file cannot be opened, read or written",
+        [TMAC_ERROR_TUNING_FOREIGN] = "the tuning was measured on another CPU, or by another "
+                                      "version of the library",
+        [TMAC_ERROR_TUNING_DAMAGED] = "not a tuning file of libtmac, or a damaged one",
     };
 
     if ((unsigned)status >= sizeof text / sizeof text[0] || !text[status])

@@ -41,9 +41,7 @@ void tmac_tables_free(tmac_tables *tables)
 }
 
 struct build_job {
-    const struct tmac_kernels *kernels;
-    const struct tmac_table_shape *shape;
-    const tmac_activations *activations;
+    struct tmac_table_source source;
     int parts;
     uint8_t *memory;
 };
@@ -51,8 +49,7 @@ struct build_job {
 static void build_part(void *arg, int index)
 {
     const struct build_job *job = arg;
-
-    tmac_table_build(job->kernels, job->shape, job->activations, index, job->parts, job->memory);
+    tmac_table_build(&job->source, index, job->parts, job->memory);
 }
 
 tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
@@ -79,8 +76,11 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
 
     /* 2^13 activations take a few microseconds, about what it costs to wake a thread. */
     const double work = (double)activations.cols * (double)activations.columns;
-    struct build_job job = {&context->kernels, &shape, &activations,
-                            tmac_tasks(context, work, 1 << 13), tables->memory};
+    struct build_job job = {{&context->kernels, &shape, &activations, context->exact},
+                            tmac_tasks(context, work, 1 << 13),
+                            tables->memory};
+    if ((status = tmac_table_source_check(&job.source)))
+        return status;
     tmac_run(context, job.parts, build_part, &job);
     tables->columns = activations.columns;
     return TMAC_OK;
@@ -119,6 +119,10 @@ tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_l
         return TMAC_ERROR_ALIGNMENT;
     if (bytes < wanted)
         return TMAC_ERROR_BUFFER_SIZE;
-    tmac_table_build(&context->kernels, &shape, &activations, part, parts, tables);
+    const struct tmac_table_source source = {&context->kernels, &shape, &activations,
+                                             context->exact};
+    if ((status = tmac_table_source_check(&source)))
+        return status;
+    tmac_table_build(&source, part, parts, tables);
     return TMAC_OK;
 }

@@ -86,7 +86,7 @@ static tmac_status make_handle(const tmac_context *context, const struct tmac_sh
 
     if (!weights)
         return TMAC_ERROR_MEMORY;
-    *weights = (tmac_weights){context, *shape, packed, owned};
+    *weights = (tmac_weights){context, *shape, tmac_tuned_blocking(context, shape), packed, owned};
     *out = weights;
     return TMAC_OK;
 }
@@ -128,16 +128,6 @@ static tmac_family layout_family(enum tmac_layout layout)
     return tmac_layout_is_direct(layout) ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP;
 }
 
-static const char *layout_name(enum tmac_layout layout)
-{
-    static const char *const names[TMAC_LAYOUT_COUNT] = {
-        [TMAC_LAYOUT_ROWS32] = "rows32", [TMAC_LAYOUT_ROWS64] = "rows64",
-        [TMAC_LAYOUT_QUAD] = "quad",     [TMAC_LAYOUT_DIRECT] = "direct",
-        [TMAC_LAYOUT_NESTED] = "nested",
-    };
-    return names[layout];
-}
-
 static const char *kernel_name(const tmac_context *context, const struct tmac_spec *spec)
 {
     return context->kernels.kernel[spec->layout][spec->width].name;
@@ -158,7 +148,7 @@ tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_de
         .row_step = shape.tile_rows,
         .table_layout = shape.table_layout,
         .family = layout_family(shape.spec.layout),
-        .layout = layout_name(shape.spec.layout),
+        .layout = tmac_layout_name(shape.spec.layout),
         .kernel = kernel_name(context, &shape.spec),
     };
     return tmac_struct_write(out, &plan, sizeof plan, sizeof plan);
@@ -233,6 +223,8 @@ tmac_status tmac_weights_attach(const tmac_context *context, const void *packed,
     if ((status = check_memory(packed, bytes, 0)) ||
         (status = tmac_header_read(packed, bytes, &shape, &finished)))
         return status;
+    if (context->exact && !tmac_layout_is_direct(shape.spec.layout))
+        return TMAC_ERROR_FAMILY;
     if (!(flags & TMAC_ATTACH_NO_CHECKSUM) &&
         (!finished || !tmac_header_checksum_matches(&shape, packed)))
         return TMAC_ERROR_PACKED_CHECKSUM;
@@ -257,7 +249,7 @@ tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *o
         .row_step = weights->shape.tile_rows,
         .table_layout = weights->shape.table_layout,
         .family = layout_family(spec->layout),
-        .layout = layout_name(spec->layout),
+        .layout = tmac_layout_name(spec->layout),
         .kernel = kernel_name(weights->context, spec),
         .packed = weights->packed,
     };

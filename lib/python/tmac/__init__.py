@@ -20,7 +20,8 @@ from ._version import __version__
 from .context import Context, default_context
 from .ggml import GGML_TYPES
 from .tables import Tables
+from .tuning import Tuning
 from .weights import Weights, WeightsInfo, matmul
 
-__all__ = ["Context", "Error", "GGML_TYPES", "Status", "Tables", "Weights", "WeightsInfo",
+__all__ = ["Context", "Error", "GGML_TYPES", "Status", "Tables", "Tuning", "Weights", "WeightsInfo",
            "__version__", "default_context", "matmul"]

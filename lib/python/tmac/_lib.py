@@ -9,7 +9,8 @@ import enum
 import operator
 import os
 import weakref
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import (CFUNCTYPE, POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64,
+                    c_size_t, c_uint32, c_void_p)
 from typing import Any, Optional
 
 from ._version import __version__
@@ -46,6 +47,9 @@ class Status(enum.IntEnum):
     ERROR_PACKED_CHECKSUM = 25
     ERROR_PACKED_SIZE = 26
     ERROR_ALLOCATOR = 27
+    ERROR_FILE = 28
+    ERROR_TUNING_FOREIGN = 29
+    ERROR_TUNING_DAMAGED = 30
 
 
 WIDTH_1, WIDTH_2, WIDTH_3, WIDTH_4, WIDTH_TERNARY = 1, 2, 3, 4, 5
@@ -55,9 +59,14 @@ ZERO_SYMMETRIC, ZERO_CONSTANT, ZERO_POINT, ZERO_MINIMUM = 0, 1, 2, 3
 SUB_NONE, SUB_I8, SUB_U4 = 0, 1, 2
 ACTIVATION_F32, ACTIVATION_F16, ACTIVATION_BF16, ACTIVATION_I8 = 0, 1, 2, 3
 FAMILY_AUTO, FAMILY_LOOKUP, FAMILY_DIRECT = 0, 1, 2
+MODE_DEFAULT, MODE_EXACT, MODE_FAST = 0, 1, 2
 GROUP_ROW, GROUP_TENSOR = -1, -2
 ATTACH_VERIFY, ATTACH_NO_CHECKSUM = 0, 1
 PACKED_ALIGNMENT = TABLES_ALIGNMENT = 64
+
+
+# void (*)(void *host, int32_t done, int32_t count, const char *what)
+Progress = CFUNCTYPE(None, c_void_p, c_int32, c_int32, c_char_p)
 
 
 class Struct(ctypes.Structure):
@@ -71,7 +80,7 @@ class ContextOptions(Struct):
     _fields_ = [("struct_size", c_size_t), ("isa", c_char_p), ("isa_mask", c_uint32),
                 ("threads", c_int32), ("parallel_for", c_void_p), ("parallel_host", c_void_p),
                 ("allocate", c_void_p), ("release", c_void_p), ("allocator_host", c_void_p),
-                ("family", c_int)]
+                ("family", c_int), ("mode", c_int), ("tuning", c_void_p)]
 
 
 class WeightsDesc(Struct):
@@ -103,9 +112,14 @@ class Activations(Struct):
                 ("scales", c_void_p), ("scale_group", c_int64), ("scale_stride", c_int64)]
 
 
+class TuneOptions(Struct):
+    _fields_ = [("struct_size", c_size_t), ("columns", c_int64), ("seconds", c_double),
+                ("progress", Progress), ("progress_host", c_void_p)]
+
+
 STRUCTS = {"tmac_context_options": ContextOptions, "tmac_weights_desc": WeightsDesc,
            "tmac_weights_info": WeightsInfo, "tmac_packed_plan": PackedPlan,
-           "tmac_activations": Activations}
+           "tmac_activations": Activations, "tmac_tune_options": TuneOptions}
 
 # Every pointer to memory or to a handle is a c_void_p. Functions that return a tmac_status come
 # with check() as their errcheck, and so raise instead of returning it.
@@ -132,6 +146,10 @@ STATUS_FUNCTIONS = {
     "tmac_matmul": [c_void_p, c_void_p, POINTER(Activations), c_void_p, c_int64],
     "tmac_multiply_rows": [c_void_p, c_void_p, c_size_t, c_int64, c_int64, c_int64, c_void_p,
                            c_int64],
+    "tmac_tuning_create": [_handle_out],
+    "tmac_tuning_load": [c_void_p, c_char_p],
+    "tmac_tuning_save": [c_void_p, c_char_p],
+    "tmac_tune": [c_void_p, c_void_p, POINTER(WeightsDesc), POINTER(TuneOptions)],
 }
 OTHER_FUNCTIONS = {
     "tmac_status_text": (c_char_p, [c_int]),
@@ -143,6 +161,8 @@ OTHER_FUNCTIONS = {
     "tmac_context_threads": (c_int32, [c_void_p]),
     "tmac_weights_free": (None, [c_void_p]),
     "tmac_tables_free": (None, [c_void_p]),
+    "tmac_tuning_free": (None, [c_void_p]),
+    "tmac_tuning_count": (c_int64, [c_void_p]),
 }
 
 
@@ -218,7 +238,7 @@ _declare(lib)
 
 
 class Handle:
-    """A tmac_context, tmac_weights or tmac_tables, freed when nothing refers to it any more. It
+    """A tmac_context, tmac_weights, tmac_tables or tmac_tuning, freed when nothing refers to it any more. It
     keeps alive what C needs of it: its context's handle, and `needs`, the memory it lies in.
 
     Pass a Handle to a function and the call itself refers to it: what another thread closes in

@@ -7,8 +7,10 @@ from typing import Optional
 
 from . import _lib
 from ._lib import lib
+from .tuning import Tuning
 
 FAMILIES = {"auto": _lib.FAMILY_AUTO, "lookup": _lib.FAMILY_LOOKUP, "direct": _lib.FAMILY_DIRECT}
+MODES = {"default": _lib.MODE_DEFAULT, "exact": _lib.MODE_EXACT, "fast": _lib.MODE_FAST}
 
 
 class Context(_lib.Owner):
@@ -19,25 +21,34 @@ class Context(_lib.Owner):
     threads   0: as many as OpenMP offers; at most 1024
     family    "auto", "lookup" or "direct"
     isa_mask  bits TMAC_ISA_* that may be used; 0: all
+    mode      "default"; "exact": activations become int8 with one scale per column, and all sums of
+              codes times int8 are exact; "fast": lookup kernels may average table entries
+    tuning    a Tuning whose choices to use
 
     Any number of threads may use it at once. Weights and Tables keep it alive.
     """
 
     def __init__(self, isa: Optional[str] = None, threads: int = 0, family: str = "auto", *,
-                 isa_mask: int = 0) -> None:
+                 isa_mask: int = 0, mode: str = "default",
+                 tuning: Optional[Tuning] = None) -> None:
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa must be a string or None, not {type(isa).__name__}")
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        tuning_handle = None if tuning is None else tuning._c  # alive until the call has copied it
         options = _lib.ContextOptions(
             isa=None if isa is None else isa.encode(),
             isa_mask=_lib.integer(isa_mask, "isa_mask", 0, 2**32 - 1),
             threads=_lib.integer(threads, "threads", -2**31, 2**31 - 1),
-            family=FAMILIES[family])
+            family=FAMILIES[family], mode=MODES[mode],
+            tuning=None if tuning_handle is None else tuning_handle._as_parameter_)
         pointer = ctypes.c_void_p()
         lib.tmac_context_create(options, pointer)
         self._handle = _lib.Handle(pointer, lib.tmac_context_free)
         self.family = family
+        self.mode = mode
 
     @property
     def isa(self) -> str:

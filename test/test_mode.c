@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TMAC_MODE_EXACT: the integers are those of a plain int8 dot product, on every instruction set and
+ * at every width. What the mode refuses. */
+#include "support/check.h"
+#include "support/contexts.h"
+#include "support/matrix.h"
+#include "support/problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 70, COLS = 544, COLUMNS = 11 };
+
+static uint64_t seed;
+
+static tmac_context *exact_context(const char *isa, int threads)
+{
+    const tmac_context_options options = {
+        .struct_size = sizeof options, .isa = isa, .threads = threads, .mode = TMAC_MODE_EXACT};
+    tmac_context *context;
+
+    CHECK_OK(tmac_context_create(&options, &context));
+    return context;
+}
+
+/* Whole numbers -127..127, one of them at an end, so that a column's scale is 1. */
+static void whole_activations(float *x, struct rng *rng)
+{
+    for (int n = 0; n < COLUMNS; n++) {
+        for (int k = 0; k < COLS; k++)
+            x[n * COLS + k] = (float)rng_between(rng, -126, 126);
+        x[n * COLS + rng_between(rng, 0, COLS - 1)] = n % 2 ? 127.0f : -127.0f;
+    }
+}
+
+/* Scales, minimums and zeros with few bits: every float operation of a correct kernel is exact. */
+static void simple_numbers(struct matrix *matrix, struct rng *rng)
+{
+    static uint8_t scales[ROWS * COLS / 16 * sizeof(float)], minimums[sizeof scales];
+    const struct matrix_kind *kind = &matrix->kind;
+    const size_t count = (size_t)(kind->rows * matrix_super_groups(kind));
+
+    for (size_t i = 0; i < count; i++) {
+        matrix_put_scale(kind->scale_type, scales, i, rng_between(rng, 0, 1) ? 0.5f : -1.0f);
+        matrix_put_scale(kind->scale_type, minimums, i, (float)rng_between(rng, -4, 4) * 0.5f);
+    }
+    matrix->desc.scales = scales;
+    if (kind->zero == TMAC_ZERO_MINIMUM)
+        matrix->desc.minimums = minimums;
+    if (kind->zero == TMAC_ZERO_CONSTANT)
+        matrix->desc.zero = (float)rng_between(rng, 0, 3);
+}
+
+static double dot(const struct matrix *matrix, int64_t row, const float *x)
+{
+    double sum = 0;
+
+    for (int64_t k = 0; k < matrix->kind.cols; k++)
+        sum += (double)matrix_weight(matrix, row, k) * (double)x[k];
+    return sum;
+}
+
+static void check_exact(const struct matrix *matrix, const tmac_context *context, const float *x)
+{
+    const tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
+    float *y = malloc(sizeof *y * COLUMNS * ROWS);
+    tmac_weights *weights;
+
+    CHECK_OK(tmac_weights_pack(context, &matrix->desc, &weights));
+    CHECK_OK(tmac_matmul(context, weights, &activations, y, ROWS));
+    for (int n = 0; n < COLUMNS; n++)
+        for (int m = 0; m < ROWS; m++) {
+            const double want = dot(matrix, m, x + n * COLS);
+            CHECK((double)y[n * ROWS + m] == want, "%s, %s: [%d][%d] is %.9g, not %.9g",
+                  tmac_context_isa(context), matrix_name(&matrix->kind), n, m,
+                  (double)y[n * ROWS + m], want);
+        }
+    tmac_weights_free(weights);
+    free(y);
+}
+
+static void check_width(tmac_width width, int64_t group, bool two_levels, int index)
+{
+    const struct isas isas = isas_available();
+    struct rng rng = rng_stream(seed, 1, (uint64_t)index);
+    const struct matrix_kind kind = {
+        .rows = ROWS,
+        .cols = COLS,
+        .width = width,
+        .group = two_levels ? 16 : group,
+        .scale_type = two_levels ? TMAC_SCALE_F16 : (tmac_scale_type)(index % 3),
+        .zero =
+            two_levels && index % 4 == TMAC_ZERO_POINT ? TMAC_ZERO_MINIMUM : (tmac_zero)(index % 4),
+        .sub = two_levels ? (tmac_sub_format)(1 + index % 2) : TMAC_SUB_NONE,
+        .super_group = two_levels ? 32 : 0,
+    };
+    static float x[COLUMNS * COLS];
+    struct matrix matrix;
+
+    matrix_new(&matrix, &kind, &rng);
+    simple_numbers(&matrix, &rng);
+    whole_activations(x, &rng);
+    for (int i = 0; i < isas.count; i++) {
+        tmac_context *context = exact_context(isas.name[i], 1 + index % 3);
+        check_exact(&matrix, context, x);
+        tmac_context_free(context);
+    }
+    matrix_free(&matrix);
+}
+
+static void test_plain_dot_product(void **state)
+{
+    static const int64_t groups[] = {16, 32, TMAC_GROUP_ROW, TMAC_GROUP_TENSOR};
+    int index = 0;
+
+    (void)state;
+    for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+        for (size_t g = 0; g < COUNT(groups); g++, index++) {
+            check_width((tmac_width)width, groups[g], false, 5 * index);
+            check_width((tmac_width)width, groups[g], true, 3 * index);
+        }
+}
+
+/* ---- scales per column ----------------------------------------------------------------------- */
+
+static void problem_of(struct problem *p, int64_t group)
+{
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = group};
+    struct rng rng = rng_stream(seed, 2, (uint64_t)group);
+
+    problem_new(p, &kind, TMAC_LAYOUT_DIRECT, COLUMNS, &rng);
+}
+
+/* Floats give what int8 does that was rounded by the documented formula, in one scale per column. */
+static void test_one_scale_per_column(void **state)
+{
+    tmac_context *context = exact_context(NULL, 2);
+    static int8_t narrow[COLUMNS * COLS];
+    float scales[COLUMNS], y[2][COLUMNS * ROWS];
+    struct problem p;
+
+    (void)state;
+    problem_of(&p, 16);
+    for (int n = 0; n < COLUMNS; n++) {
+        float most = 0;
+        for (int k = 0; k < COLS; k++)
+            most = fmaxf(most, fabsf(p.x[n * COLS + k]));
+        scales[n] = most / 127.0f;
+        for (int k = 0; k < COLS; k++)
+            narrow[n * COLS + k] = (int8_t)rintf(p.x[n * COLS + k] * (1.0f / scales[n]));
+    }
+    const tmac_activations wide = problem_activations(&p, COLUMNS);
+    const tmac_activations int8 = {.struct_size = sizeof int8,
+                                   .type = TMAC_ACTIVATION_I8,
+                                   .cols = COLS,
+                                   .columns = COLUMNS,
+                                   .data = narrow,
+                                   .scales = scales};
+    CHECK_OK(tmac_matmul(context, p.weights, &wide, y[0], ROWS));
+    CHECK_OK(tmac_matmul(context, p.weights, &int8, y[1], ROWS));
+    CHECK(check_floats(y[0], y[1], COLUMNS * ROWS) == COLUMNS * ROWS, "floats and int8 differ");
+    problem_free(&p);
+    tmac_context_free(context);
+}
+
+/* A number in one block spoils its whole column and no other; a column of zeros gives zeros. */
+static void test_special_columns(void **state)
+{
+    static const float special[] = {NAN, INFINITY, -INFINITY};
+    tmac_context *context = exact_context(NULL, 2);
+    static float x[COLUMNS * COLS], y[COLUMNS * ROWS];
+    struct problem p;
+
+    (void)state;
+    problem_of(&p, 32);
+    memcpy(x, p.x, sizeof x);
+    for (size_t i = 0; i < COUNT(special); i++)
+        x[i * COLS + 97 * (i + 1)] = special[i];
+    memset(x + 4 * COLS, 0, COLS * sizeof *x);
+    const tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
+    CHECK_OK(tmac_matmul(context, p.weights, &activations, y, ROWS));
+    for (int n = 0; n < COLUMNS; n++)
+        for (int m = 0; m < ROWS; m++) {
+            const float result = y[n * ROWS + m];
+            CHECK(n < 3    ? isnan(result)
+                  : n == 4 ? result == 0
+                           : isfinite(result),
+                  "[%d][%d] is %g", n, m, (double)result);
+        }
+    problem_free(&p);
+    tmac_context_free(context);
+}
+
+/* However the tables are built, they are the same. */
+static void test_parts(void **state)
+{
+    tmac_context *context = exact_context(NULL, 1);
+    struct problem p;
+    struct guard whole, cut;
+    size_t bytes;
+
+    (void)state;
+    problem_of(&p, 32);
+    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, COLUMNS, &bytes));
+    void *const at = problem_plain_tables(&p, context, COLUMNS, 1, &whole);
+    for (int32_t parts = 2; parts < 9; parts++) {
+        CHECK(memcmp(problem_plain_tables(&p, context, COLUMNS, parts, &cut), at, bytes) == 0,
+              "%d parts", (int)parts);
+        guard_free(&cut);
+    }
+    guard_free(&whole);
+    problem_free(&p);
+    tmac_context_free(context);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+static void test_lookup_is_refused(void **state)
+{
+    const tmac_context_options options = {
+        .struct_size = sizeof options, .family = TMAC_FAMILY_LOOKUP, .mode = TMAC_MODE_EXACT};
+    tmac_context *context = NULL, *exact = exact_context(NULL, 1);
+    tmac_weights *weights;
+    tmac_tables *tables;
+    struct problem p;
+    struct rng rng = rng_stream(seed, 3, 0);
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
+
+    (void)state;
+    CHECK_STATUS(tmac_context_create(&options, &context), TMAC_ERROR_FAMILY, "context");
+    problem_new(&p, &kind, TMAC_LAYOUT_ROWS32, 1, &rng);
+    const tmac_activations activations = problem_activations(&p, 1);
+    CHECK_STATUS(tmac_weights_attach(exact, p.info.packed, p.info.packed_bytes, 0, &weights),
+                 TMAC_ERROR_FAMILY, "attach");
+    CHECK_OK(tmac_tables_create(exact, p.weights, 1, &tables));
+    CHECK_STATUS(tmac_tables_build(exact, tables, &activations), TMAC_ERROR_FAMILY, "build");
+    tmac_tables_free(tables);
+    problem_free(&p);
+    tmac_context_free(exact);
+}
+
+/* Scales of int8 activations that change within a block would need rounding again. */
+static void test_short_scale_groups_are_refused(void **state)
+{
+    tmac_context *exact = exact_context(NULL, 1);
+    static int8_t data[COLS];
+    static float scales[COLS / 16], y[ROWS];
+    struct problem p;
+
+    (void)state;
+    problem_of(&p, 32);
+    tmac_activations activations = {.struct_size = sizeof activations,
+                                    .type = TMAC_ACTIVATION_I8,
+                                    .cols = COLS,
+                                    .columns = 1,
+                                    .data = data,
+                                    .scales = scales,
+                                    .scale_group = 64};
+    CHECK_STATUS(tmac_matmul(exact, p.weights, &activations, y, ROWS), TMAC_ERROR_GROUP, "64");
+    activations.scale_group = 128;
+    CHECK_OK(tmac_matmul(exact, p.weights, &activations, y, ROWS));
+    problem_free(&p);
+    tmac_context_free(exact);
+}
+
+static void test_unknown_mode(void **state)
+{
+    const tmac_context_options options = {.struct_size = sizeof options, .mode = (tmac_mode)3};
+    tmac_context *context;
+
+    (void)state;
+    CHECK_STATUS(tmac_context_create(&options, &context), TMAC_ERROR_ENUM, "mode 3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_dot_product),
+        cmocka_unit_test(test_one_scale_per_column),
+        cmocka_unit_test(test_special_columns),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_lookup_is_refused),
+        cmocka_unit_test(test_short_scale_groups_are_refused),
+        cmocka_unit_test(test_unknown_mode),
+    };
+
+    seed = rng_environment_seed();
+    return cmocka_run_group_tests_name("mode", tests, NULL, NULL);
+}

@@ -52,15 +52,18 @@ INLINE __m512i broadcast_4_bytes(const uint8_t *at)
 /* What gemv knows of its blocks when it is compiled. */
 enum block_size { HALF_STEP, ONE_STEP, SEVERAL_STEPS };
 
-/* tile->offset in all lanes, such that the compiler cannot see it. Else it would multiply by act_sum
- * as a scalar and broadcast the product through port 5, which the shuffles need; so it multiplies
- * by act_sum broadcast from memory, which is free. */
+/* A vector of one number, such that the compiler cannot see it. Else it would multiply by what is
+ * broadcast from memory as a scalar, and broadcast the product through port 5, which the shuffles
+ * need; so it multiplies by the broadcast, which is free. */
+INLINE __m512 opaque_ps(__m512 v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+
 INLINE __m512 float_stage_offset(const struct tmac_tile *tile)
 {
-    __m512 offset = _mm512_set1_ps(tile->offset);
-
-    __asm__("" : "+v"(offset));
-    return offset;
+    return opaque_ps(_mm512_set1_ps(tile->offset));
 }
 
 /* Where a block's weight scales are, and its three numbers for one column. */
@@ -159,7 +162,8 @@ extern const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT];
 /* The same for NESTED; 1 bit is left to scalar. */
 extern const struct tmac_kernel avx512_nested[TMAC_W_COUNT];
 extern const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT];
-/* A faster way for many columns of some of them; false where it does not apply. */
+/* Faster ways for many columns of some of them; false where they do not apply. */
 bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width);
+bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width);
 
 #endif

@@ -97,157 +97,196 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
 }
 
 /* ---- panels -----------------------------------------------------------------------------------
- * The codes of a few steps are unpacked once, for all columns of all panels; for one panel, step by
- * step in between the multiplications, so that the stores cost nothing. */
+ * The codes of a few steps are unpacked once, for all columns of all panels; for the only panel, in
+ * registers as they are multiplied. */
 
-enum { UNPACKED_BLOCKS = 2 * UNPACKED_STEPS };
-
-/* A run of steps, whole blocks but for the last, and one panel's numbers for its blocks. */
+/* A run of steps, whole blocks but for the last, of one panel. */
 struct run {
-    struct unpacked *codes;
-    const uint8_t *cells; /* one panel: to be unpacked on the way; else NULL */
+    const struct unpacked *codes; /* many panels */
+    const uint8_t *cells;         /* one panel */
     const uint8_t *x;
+    const float *act_scale, *act_sum; /* [block][column] */
+    float offset;                     /* the tile's, without its unit */
     int steps;
-    const float *act_sum;                                           /* [block][column] */
-    _Alignas(64) float act_scale[UNPACKED_BLOCKS * TMAC_MAX_PANEL]; /* the same, times unit */
-    _Alignas(64) float offset[UNPACKED_BLOCKS * TMAC_MAX_PANEL];    /* times act_sum */
 };
 
-/* Groups of 4 activations [group, group_end) of steps [begin, end). */
-INLINE void run_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, enum tmac_w width,
-                     int begin, int end, int group, int group_end, const int columns)
+/* What a template knows when it is compiled: with many panels no width. */
+struct panel_kind {
+    bool cells; /* the only panel */
+    enum tmac_w width;
+    int columns;
+    enum block_size size;
+};
+
+/* Adds one step, groups of 4 activations [group, end). */
+INLINE void run_step(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, int step,
+                     const int group, const int end, const struct panel_kind kind)
 {
-    const size_t step_bytes = TMAC_STEP_K * (size_t)columns;
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
+    const uint8_t *x = run->x + (size_t)step * TMAC_STEP_K * (size_t)kind.columns;
 
-    sums_zero(sum, columns);
-    for (int step = begin; step < end; step++) {
-        const uint8_t *x = run->x + (size_t)step * step_bytes;
-        struct unpacked *codes = run->codes + (run->cells ? 0 : step);
-
-        if (run->cells)
-            direct_unpack(codes, run->cells + (size_t)step * cell_bytes, width, group, group_end);
-        dot_step(sum, codes, x, group, group_end, columns);
+    if (!kind.cells) {
+        (kind.size == SEVERAL_STEPS ? dot_step : dot_only_step)(sum, run->codes + step, x, group,
+                                                                end, kind.columns);
+        return;
     }
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width);
+    const uint8_t *cell = run->cells + (size_t)step * cell_bytes;
+    const struct sources sources0 = direct_sources(cell, kind.width, 0);
+    const struct sources sources1 = direct_sources(cell, kind.width, 1);
+
+    prefetch_ahead(cell, cell_bytes);
+    UNROLL
+    for (int g = group; g < end; g++)
+        dot_group(sum, direct_codes(sources0, kind.width, g), direct_codes(sources1, kind.width, g),
+                  x + 4 * g * kind.columns, kind.columns);
 }
 
-/* The float stage of a block, see struct tmac_tile; its numbers are from `at` on in the run. */
+/* The float stage of a block, see struct tmac_tile; its numbers are from `at` on in the run. `unit`
+ * is a power of two, and so may leave act_scale and offset for the scales, of which there are fewer. */
 INLINE void run_floats(const struct tmac_tile *tile, const struct run *run, int at, size_t group,
                        __m512i sum[2][TMAC_MAX_PANEL], const int columns, const bool minimum,
-                       bool accumulate, float *y)
+                       float *y)
 {
     const uint8_t *scales = (const uint8_t *)tile->scale + group;
     const uint8_t *minimums = minimum ? (const uint8_t *)tile->minimum + group : scales;
-    const __m512 scale[2] = {load_scales(scales, 0, false), load_scales(scales, 16, false)};
+    const __m512 unit = _mm512_set1_ps(tile->unit);
+    const __m512 offset = opaque_ps(_mm512_set1_ps(run->offset));
+    const __m512 scale[2] = {_mm512_mul_ps(load_scales(scales, 0, false), unit),
+                             _mm512_mul_ps(load_scales(scales, 16, false), unit)};
     const __m512 least[2] = {load_scales(minimums, 0, false), load_scales(minimums, 16, false)};
+    const size_t y_stride = tile->y_stride;
 
     UNROLL
-    for (int n = 0; n < columns; n++, y += tile->y_stride) {
+    for (int n = 0; n < columns; n++, y += y_stride) {
         const __m512 act_scale = _mm512_set1_ps(run->act_scale[at + n]);
-        const __m512 offset = _mm512_set1_ps(run->offset[at + n]);
+        const __m512 act_sum = _mm512_set1_ps(run->act_sum[at + n]);
+        const __m512 from_offset = _mm512_mul_ps(offset, act_sum);
         UNROLL
         for (int h = 0; h < 2; h++) {
-            const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[h][n]), act_scale, offset);
-            __m512 acc = accumulate ? _mm512_loadu_ps(y + 16 * h) : _mm512_setzero_ps();
+            const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[h][n]), act_scale, from_offset);
+            __m512 acc = _mm512_fmadd_ps(scale[h], t, _mm512_loadu_ps(y + 16 * h));
 
-            acc = _mm512_fmadd_ps(scale[h], t, acc);
             if (minimum)
-                acc = _mm512_fmadd_ps(least[h], _mm512_set1_ps(run->act_sum[at + n]), acc);
+                acc = _mm512_fmadd_ps(least[h], act_sum, acc);
             _mm512_storeu_ps(y + 16 * h, acc);
         }
     }
 }
 
+/* Block number `block` of the chunk, `at` in the run. */
+INLINE void run_block(const struct tmac_tile *tile, const struct run *run, int block, int at,
+                      int step, int end, const int group, const int group_end,
+                      const struct panel_kind kind, float *y)
+{
+    const size_t scale = (size_t)(block >> tile->block_shift) * tile->scale_stride;
+    __m512i sum[2][TMAC_MAX_PANEL];
+
+    sums_zero(sum, kind.columns);
+    for (; step < end; step++)
+        run_step(sum, run, step, group, group_end, kind);
+    if (tile->minimum)
+        run_floats(tile, run, at, scale, sum, kind.columns, true, y);
+    else
+        run_floats(tile, run, at, scale, sum, kind.columns, false, y);
+}
+
 /* One panel, all blocks of a run, the first of which is number `block` of the chunk. */
 INLINE void run_panel(const struct tmac_tile *tile, const struct run *run, int block, float *y,
-                      const int columns)
+                      const struct panel_kind kind)
 {
-    const bool halves = tile->block_k == 16;
-    const int block_steps = halves ? 1 : tile->block_k / TMAC_STEP_K;
+    const int block_steps = kind.size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
     int at = 0;
 
-    for (int step = 0; step < run->steps; step += block_steps) {
-        const int left = run->steps - step, steps = block_steps < left ? block_steps : left;
+    for (int step = 0; step < run->steps; step += block_steps, block++, at += kind.columns) {
+        const int left = run->steps - step;
+        const int end =
+            kind.size == SEVERAL_STEPS && left < block_steps ? run->steps : step + block_steps;
 
-        for (int group = 0; group < 8; block++, at += columns) {
-            const size_t scale = (size_t)(block >> tile->block_shift) * tile->scale_stride;
-            const int end = halves ? group + 4 : 8;
-            __m512i sum[2][TMAC_MAX_PANEL];
-
-            run_sums(sum, run, tile->width, step, step + steps, group, end, columns);
-            if (tile->minimum)
-                run_floats(tile, run, at, scale, sum, columns, true, tile->accumulate || block, y);
-            else
-                run_floats(tile, run, at, scale, sum, columns, false, tile->accumulate || block, y);
-            group = end;
+        if (kind.size == HALF_STEP) {
+            run_block(tile, run, block, at, step, end, 0, 4, kind, y);
+            block++;
+            at += kind.columns;
         }
+        run_block(tile, run, block, at, step, end, kind.size == HALF_STEP ? 4 : 0, 8, kind, y);
     }
 }
 
-static void run_panel_2(const struct tmac_tile *tile, const struct run *run, int block, float *y)
+INLINE void run_panel_sized(const struct tmac_tile *tile, const struct run *run, int block,
+                            float *y, struct panel_kind kind)
 {
-    run_panel(tile, run, block, y, 2);
-}
-
-static void run_panel_4(const struct tmac_tile *tile, const struct run *run, int block, float *y)
-{
-    run_panel(tile, run, block, y, 4);
-}
-
-static void run_panel_8(const struct tmac_tile *tile, const struct run *run, int block, float *y)
-{
-    run_panel(tile, run, block, y, 8);
-}
-
-/* What the float stage multiplies with, once for all rows: `count` numbers from `from` on. */
-static void run_numbers(const struct tmac_tile *tile, struct run *run, size_t from, int count,
-                        size_t panel_bytes)
-{
-    const uint8_t *act_scale =
-        (const uint8_t *)tile->act_scale + panel_bytes + from * sizeof(float);
-    const uint8_t *act_sum = (const uint8_t *)tile->act_sum + panel_bytes + from * sizeof(float);
-    const __m512 unit = _mm512_set1_ps(tile->unit), offset = _mm512_set1_ps(tile->offset);
-
-    run->act_sum = (const float *)(const void *)act_sum;
-    for (int i = 0; i < count; i += 16) {
-        const int left = count - i;
-        const __mmask16 mask = (__mmask16)(left < 16 ? (1 << left) - 1 : 0xffff);
-        const __m512 scales = _mm512_maskz_loadu_ps(mask, act_scale + 4 * i);
-        const __m512 sums = _mm512_maskz_loadu_ps(mask, act_sum + 4 * i);
-        _mm512_store_ps(run->act_scale + i, _mm512_mul_ps(scales, unit));
-        _mm512_store_ps(run->offset + i, _mm512_mul_ps(sums, offset));
+    if (tile->block_k == 16) {
+        kind.size = HALF_STEP;
+        run_panel(tile, run, block, y, kind);
+    } else if (tile->block_k == 32) {
+        kind.size = ONE_STEP;
+        run_panel(tile, run, block, y, kind);
+    } else {
+        kind.size = SEVERAL_STEPS;
+        run_panel(tile, run, block, y, kind);
     }
 }
 
-static void panels(const struct tmac_tile *tile)
+/* Points the run at a panel of the steps from `step` on. */
+static void run_begin(struct run *run, const struct tmac_tile *tile, int step, int panel)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
-    const size_t step_bytes = TMAC_STEP_K * (size_t)tile->columns;
+    const size_t panel_bytes = (size_t)panel * tile->panel_stride;
+    const size_t numbers =
+        panel_bytes + (size_t)(step * TMAC_STEP_K / tile->block_k * tile->columns) * sizeof(float);
+
+    run->x = tile->tables + panel_bytes + (size_t)step * TMAC_STEP_K * (size_t)tile->columns;
+    run->act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale + numbers);
+    run->act_sum = (const float *)(const void *)((const uint8_t *)tile->act_sum + numbers);
+}
+
+static void many_panels(const struct tmac_tile *tile)
+{
+    const struct panel_kind kind = {.cells = false, .columns = TMAC_MAX_PANEL};
     struct unpacked codes[UNPACKED_STEPS];
-    struct run run = {.codes = codes};
+    struct run run = {.codes = codes, .offset = tile->offset / tile->unit};
 
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const int left = tile->steps - step;
-        const int block = step * TMAC_STEP_K / tile->block_k;
-        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
 
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
-        const int blocks = (run.steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
-        run.cells = tile->panels == 1 ? cells : NULL;
-        if (!run.cells)
-            direct_unpack_steps(codes, cells, tile->width, run.steps);
+        direct_unpack_steps(
+            codes, tile->codes + (size_t)step * tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width),
+            tile->width, run.steps);
         for (int p = 0; p < tile->panels; p++) {
-            const size_t panel_bytes = (size_t)p * tile->panel_stride;
-
-            run.x = tile->tables + panel_bytes + (size_t)step * step_bytes;
-            run_numbers(tile, &run, (size_t)(block * tile->columns), blocks * tile->columns,
-                        panel_bytes);
-            (tile->columns == 2   ? run_panel_2
-             : tile->columns == 4 ? run_panel_4
-                                  : run_panel_8)(
-                tile, &run, block, tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride);
+            run_begin(&run, tile, step, p);
+            run_panel_sized(tile, &run, step * TMAC_STEP_K / tile->block_k,
+                            tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride, kind);
         }
     }
+}
+
+INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, const int columns)
+{
+    const struct panel_kind kind = {.cells = true, .width = width, .columns = columns};
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
+    struct run run = {.offset = tile->offset / tile->unit};
+
+    for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
+        const int left = tile->steps - step;
+
+        run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
+        run.cells = tile->codes + (size_t)step * cell_bytes;
+        run_begin(&run, tile, step, 0);
+        run_panel_sized(tile, &run, step * TMAC_STEP_K / tile->block_k, tile->y, kind);
+    }
+}
+
+INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
+{
+    if (!tile->accumulate)
+        tile32_zero(tile);
+    if (tile->panels > 1)
+        many_panels(tile);
+    else if (tile->columns == 8)
+        one_panel(tile, width, 8);
+    else if (tile->columns == 4)
+        one_panel(tile, width, 4);
+    else
+        one_panel(tile, width, 2);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
@@ -255,7 +294,7 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
     if (tile->columns == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
-        panels(tile);
+        panels(tile, width);
 }
 
 KERNEL(direct_w1, TMAC_W1)

@@ -36,6 +36,37 @@ struct nested_kind {
                           multiplications, where the stores cost nothing */
 };
 
+/* Where the own bytes of a block are. */
+INLINE const uint8_t *nested_block_own(const struct tmac_tile *tile, int block)
+{
+    const int super = block >> tile->block_shift;
+    const int in_super = block - (super << tile->block_shift);
+    const int pairs = tile->block_k / tile->nested.group_k / 2;
+    const size_t pair = tile->nested.sub == TMAC_SUB_KIND_I8 && tile->minimum ? 128 : 64;
+
+    return tile->nested.own + (size_t)super * tile->scale_stride +
+           (size_t)(in_super * pairs) * pair;
+}
+
+/* y += scale * (act_scale * sum), for 8 columns; scales are f16. */
+INLINE void nested_add_floats(const struct tmac_tile *tile, const uint8_t *scale,
+                              const float *act_scale, __m512i sum[2][TMAC_MAX_PANEL], float *y)
+{
+    const __m512 scales[2] = {load_scales(scale, 0, true), load_scales(scale, 16, true)};
+    const size_t y_stride = tile->y_stride;
+
+    UNROLL
+    for (int n = 0; n < TMAC_MAX_PANEL; n++, y += y_stride) {
+        const __m512 act = _mm512_set1_ps(act_scale[n]);
+        UNROLL
+        for (int h = 0; h < 2; h++) {
+            const __m512 term = _mm512_mul_ps(act, _mm512_cvtepi32_ps(sum[h][n]));
+            _mm512_storeu_ps(y + 16 * h,
+                             _mm512_fmadd_ps(scales[h], term, _mm512_loadu_ps(y + 16 * h)));
+        }
+    }
+}
+
 struct nested_at {
     const uint8_t *codes, *x, *own;
     const int16_t *group_sum;

@@ -78,16 +78,6 @@ INLINE void scale_pair(struct unpacked *codes, bool wide, const struct nested_wo
     }
 }
 
-/* Where the own bytes of a block are. */
-static const uint8_t *block_own(const struct tmac_tile *tile, int block)
-{
-    const int super = block >> tile->block_shift;
-    const int in_super = block - (super << tile->block_shift);
-    const int pairs = tile->block_k / tile->nested.group_k / 2;
-
-    return tile->nested.own + (size_t)super * tile->scale_stride + (size_t)(in_super * pairs) * 64;
-}
-
 INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, struct unpacked *codes,
                           const enum tmac_w width)
 {
@@ -97,7 +87,7 @@ INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, str
 
     direct_unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, width, steps);
     for (int s = 0; s < steps; s += block_steps) {
-        const uint8_t *own = block_own(tile, (step + s) / block_steps);
+        const uint8_t *own = nested_block_own(tile, (step + s) / block_steps);
         for (int i = 0; i < block_steps; i += 1 + wide) {
             const struct nested_words words = nested_words(tile, &own);
             scale_pair(codes + s + i, wide, &words, width);
@@ -109,7 +99,7 @@ INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, str
 INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *tile, int block,
                        const int16_t *at)
 {
-    const uint8_t *own = block_own(tile, block);
+    const uint8_t *own = nested_block_own(tile, block);
 
     sums_zero(sum, TMAC_MAX_PANEL);
     for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL) {
@@ -139,24 +129,6 @@ INLINE void start_biased(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile 
         sum[0][n] = sum[1][n] = _mm512_set1_epi32(start[n]);
 }
 
-/* y += scale * (act_scale * sum), or y = where nothing is to be added to. */
-INLINE void add_floats(const struct tmac_tile *tile, const uint8_t *scale, const float *act_scale,
-                       __m512i sum[2][TMAC_MAX_PANEL], bool accumulate, float *y)
-{
-    const __m512 scales[2] = {load_scales(scale, 0, true), load_scales(scale, 16, true)};
-
-    UNROLL
-    for (int n = 0; n < TMAC_MAX_PANEL; n++, y += tile->y_stride) {
-        const __m512 act = _mm512_set1_ps(act_scale[n]);
-        UNROLL
-        for (int h = 0; h < 2; h++) {
-            const __m512 acc = accumulate ? _mm512_loadu_ps(y + 16 * h) : _mm512_setzero_ps();
-            const __m512 term = _mm512_mul_ps(act, _mm512_cvtepi32_ps(sum[h][n]));
-            _mm512_storeu_ps(y + 16 * h, _mm512_fmadd_ps(scales[h], term, acc));
-        }
-    }
-}
-
 /* One panel of 8 columns, one block whose codes are `codes`. */
 INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *codes, int block,
                          size_t panel, float *y, const enum tmac_w width)
@@ -179,12 +151,11 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *co
     for (int s = 0; s < steps; s++)
         dot_step(sum, codes + s, x + (size_t)(s * TMAC_STEP_K * TMAC_MAX_PANEL), 0, 8,
                  TMAC_MAX_PANEL);
-    add_floats(tile, (const uint8_t *)tile->scale + super, act_scale, sum,
-               tile->accumulate || block, y);
+    nested_add_floats(tile, (const uint8_t *)tile->scale + super, act_scale, sum, y);
     if (width == TMAC_W3)
         return;
     group_sums(sum, tile, block, sums);
-    add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, true, y);
+    nested_add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, y);
 }
 
 INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
@@ -192,6 +163,8 @@ INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
     const int block_steps = tile->block_k / TMAC_STEP_K;
     struct unpacked codes[UNPACKED_STEPS];
 
+    if (!tile->accumulate)
+        tile32_zero(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
@@ -214,7 +187,7 @@ static bool subs_fit(const struct tmac_tile *tile)
     __mmask64 out = 0;
 
     for (int block = 0; block < tile->steps / block_steps; block++) {
-        const uint8_t *own = block_own(tile, block);
+        const uint8_t *own = nested_block_own(tile, block);
         for (int at = 0; at < bytes; at += 64) {
             const __m512i sub = load_bytes(own + at);
             out |= _mm512_cmplt_epi8_mask(sub, _mm512_set1_epi8(LEAST_SUB)) |

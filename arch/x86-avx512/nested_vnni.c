@@ -101,7 +101,7 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns == 1)
         nested_gemv(tile, gemv_step, dot_words, width);
-    else if (!avx512_nested_scaled_vnni(tile, width))
+    else if (!avx512_nested_scaled_vnni(tile, width) && !avx512_nested_wide_vnni(tile, width))
         nested_panels(tile, panel_step, dot_words);
 }
 

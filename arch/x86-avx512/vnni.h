@@ -23,21 +23,36 @@ INLINE __m512i dot_words(__m512i sum, __m512i a, __m512i b)
     return _mm512_dpwssd_epi32(sum, a, b);
 }
 
-/* One step of unpacked codes, groups of 4 activations [group, end), times a panel of `columns`: 2 x 8
- * sums, and an activation that two of them share, keep both ports busy without waiting for loads. */
-INLINE void dot_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
-                     int group, int end, const int columns)
+/* Codes of 2 x 16 rows and a group of 4 activations, times a panel of `columns`: 2 x 8 sums, and an
+ * activation that two of them share, keep both ports busy without waiting for loads. */
+INLINE void dot_group(__m512i sum[2][TMAC_MAX_PANEL], __m512i codes0, __m512i codes1,
+                      const uint8_t *x, const int columns)
 {
-    for (int g = group; g < end; g++) {
-        const __m512i codes0 = load_bytes(codes->codes[g][0]);
-        const __m512i codes1 = load_bytes(codes->codes[g][1]);
-        UNROLL
-        for (int n = 0; n < columns; n++) {
-            const __m512i x4 = broadcast_4_bytes(x + 4 * (g * columns + n));
-            sum[0][n] = dot(sum[0][n], codes0, x4);
-            sum[1][n] = dot(sum[1][n], codes1, x4);
-        }
+    UNROLL
+    for (int n = 0; n < columns; n++) {
+        const __m512i x4 = broadcast_4_bytes(x + 4 * n);
+        sum[0][n] = dot(sum[0][n], codes0, x4);
+        sum[1][n] = dot(sum[1][n], codes1, x4);
     }
+}
+
+/* Groups [group, end) of one step of unpacked codes. A loop of 8 turns that ends a block is too short
+ * to hide how it ends: there it is unrolled. */
+INLINE void dot_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
+                     const int group, const int end, const int columns)
+{
+    for (int g = group; g < end; g++)
+        dot_group(sum, load_bytes(codes->codes[g][0]), load_bytes(codes->codes[g][1]),
+                  x + 4 * g * columns, columns);
+}
+
+INLINE void dot_only_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes,
+                          const uint8_t *x, const int group, const int end, const int columns)
+{
+    UNROLL
+    for (int g = group; g < end; g++)
+        dot_group(sum, load_bytes(codes->codes[g][0]), load_bytes(codes->codes[g][1]),
+                  x + 4 * g * columns, columns);
 }
 
 #endif

@@ -117,17 +117,34 @@ static inline void direct_unpack(struct unpacked *to, const uint8_t *cell, enum 
 /* Gemm unpacks so many steps at a time: 8 KB. */
 enum { UNPACKED_STEPS = 8 };
 
-/* The next steps are fetched meanwhile: they are wanted when all panels are done with these. */
 static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell, enum tmac_w width,
                                        int steps)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
-
-    for (int s = 0; s < steps; s++, cell += cell_bytes) {
-        for (size_t at = 0; at < cell_bytes; at += 64)
-            _mm_prefetch((const char *)cell + UNPACKED_STEPS * cell_bytes + at, _MM_HINT_T1);
+    for (int s = 0; s < steps; s++, cell += tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width))
         direct_unpack(&to[s], cell, width, 0, 8);
-    }
+}
+
+/* The cells of the next steps are wanted when all panels are done with these: every panel fetches its
+ * part of them, for all at once would wait for each other. */
+struct direct_ahead {
+    const char *at, *end;
+    size_t part;
+};
+
+static inline struct direct_ahead direct_ahead(const uint8_t *cells, enum tmac_w width, int panels)
+{
+    const size_t bytes = UNPACKED_STEPS * tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
+    const char *next = (const char *)cells + bytes;
+
+    return (struct direct_ahead){next, next + bytes, bytes / (size_t)panels + 64};
+}
+
+static inline void direct_prefetch_part(struct direct_ahead *ahead)
+{
+    const char *end = ahead->at + ahead->part < ahead->end ? ahead->at + ahead->part : ahead->end;
+
+    for (; ahead->at < end; ahead->at += 64)
+        _mm_prefetch(ahead->at, _MM_HINT_T1);
 }
 
 #endif

@@ -78,14 +78,13 @@ INLINE void scale_pair(struct unpacked *codes, bool wide, const struct nested_wo
     }
 }
 
-INLINE void unpack_scaled(const struct tmac_tile *tile, int step, int steps, struct unpacked *codes,
-                          const enum tmac_w width)
+INLINE void unpack_scaled(const struct tmac_tile *tile, const uint8_t *cells, int step, int steps,
+                          struct unpacked *codes, const enum tmac_w width)
 {
-    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     const bool wide = tile->nested.group_k == 32;
     const int block_steps = tile->block_k / TMAC_STEP_K;
 
-    direct_unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, width, steps);
+    direct_unpack_steps(codes, cells, width, steps);
     for (int s = 0; s < steps; s += block_steps) {
         const uint8_t *own = nested_block_own(tile, (step + s) / block_steps);
         for (int i = 0; i < block_steps; i += 1 + wide) {
@@ -160,18 +159,22 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *co
 
 INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
 {
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     const int block_steps = tile->block_k / TMAC_STEP_K;
     struct unpacked codes[UNPACKED_STEPS];
 
     if (!tile->accumulate)
         tile32_zero(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
+        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
+        struct direct_ahead ahead = direct_ahead(cells, width, tile->panels);
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
-        unpack_scaled(tile, step, steps, codes, width);
+        unpack_scaled(tile, cells, step, steps, codes, width);
         for (int p = 0; p < tile->panels; p++) {
             float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride;
+            direct_prefetch_part(&ahead);
             for (int s = 0; s < steps; s += block_steps)
                 scaled_block(tile, codes + s, (step + s) / block_steps,
                              (size_t)p * tile->panel_stride, y, width);

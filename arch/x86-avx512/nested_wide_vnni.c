@@ -163,15 +163,19 @@ bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width)
     if (!tile->accumulate)
         tile32_zero(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
+        const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
+        struct direct_ahead ahead = direct_ahead(cells, width, tile->panels);
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
-        direct_unpack_steps(codes, tile->codes + (size_t)step * cell_bytes, width, steps);
+        direct_unpack_steps(codes, cells, width, steps);
         wide_words_of(tile, step * TMAC_STEP_K / tile->block_k, steps * TMAC_STEP_K / tile->block_k,
                       words);
-        for (int p = 0; p < tile->panels; p++)
+        for (int p = 0; p < tile->panels; p++) {
+            direct_prefetch_part(&ahead);
             wide_panel(tile, &run, step, steps, (size_t)p * tile->panel_stride,
                        tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride);
+        }
     }
     return true;
 }

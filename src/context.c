@@ -70,11 +70,13 @@ enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
 {
     const struct tmac_kernels *kernels = &context->kernels;
 
-    if (context->family == TMAC_FAMILY_LOOKUP)
-        return (enum tmac_layout)kernels->lookup_layout[spec->width];
-    if (kernels->nested && tmac_spec_can_nest(spec))
-        return TMAC_LAYOUT_NESTED;
+    const bool nests = tmac_spec_can_nest(spec), lookup = context->family == TMAC_FAMILY_LOOKUP;
+    const uint8_t *other = lookup ? kernels->lookup_layout : kernels->best_layout;
+    const uint8_t *nested = lookup ? kernels->nested_lookup_layout : kernels->nested_best_layout;
+
     if (context->family == TMAC_FAMILY_DIRECT)
-        return TMAC_LAYOUT_DIRECT;
-    return (enum tmac_layout)kernels->best_layout[spec->width];
+        return kernels->nested && nests ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
+    if (nests && nested[spec->width] != TMAC_LAYOUT_COUNT)
+        return (enum tmac_layout)nested[spec->width];
+    return (enum tmac_layout)other[spec->width];
 }

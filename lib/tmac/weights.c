@@ -133,7 +133,7 @@ static const char *layout_name(enum tmac_layout layout)
     static const char *const names[TMAC_LAYOUT_COUNT] = {
         [TMAC_LAYOUT_ROWS32] = "rows32", [TMAC_LAYOUT_ROWS64] = "rows64",
         [TMAC_LAYOUT_QUAD] = "quad",     [TMAC_LAYOUT_DIRECT] = "direct",
-        [TMAC_LAYOUT_NESTED] = "nested",
+        [TMAC_LAYOUT_NESTED] = "nested", [TMAC_LAYOUT_NESTED_ROWS32] = "nested_rows32",
     };
     return names[layout];
 }

@@ -42,6 +42,9 @@
  *
  * NESTED: cells as DIRECT; it is the scales that differ (see there).
  *
+ * NESTED_ROWS32: cells as ROWS32, but the byte of row r is tmac_nested_byte(r). Kernels interleave the
+ * numbers of two groups, which leaves them in the order of the rows.
+ *
  * Every byte value is legal in every cell: damaged weights give wrong numbers, never worse.
  *
  * Planes in the lookup layouts: plane p is bit p of the code. Ternary has two planes of equal
@@ -54,6 +57,7 @@ enum tmac_layout {
     TMAC_LAYOUT_QUAD,
     TMAC_LAYOUT_DIRECT,
     TMAC_LAYOUT_NESTED,
+    TMAC_LAYOUT_NESTED_ROWS32,
     TMAC_LAYOUT_COUNT
 };
 
@@ -66,6 +70,17 @@ enum {
     TMAC_MAX_BLOCK_K = 128, /* activations that share one scale */
     TMAC_MAX_PANEL = 8      /* columns that a kernel takes at once: 1, 2, 4 or 8 */
 };
+
+static inline bool tmac_layout_is_nested(enum tmac_layout layout)
+{
+    return layout == TMAC_LAYOUT_NESTED || layout == TMAC_LAYOUT_NESTED_ROWS32;
+}
+
+/* NESTED_ROWS32: where a plane has row 8i + 4h + j (h = 0, 1; j = 0..3): byte 16h + 4i + j. */
+static inline int tmac_nested_byte(int row)
+{
+    return row / 4 % 2 * 16 + row / 8 * 4 + row % 4;
+}
 
 static inline int tmac_layout_tile_rows(enum tmac_layout layout)
 {
@@ -96,6 +111,7 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  *   [step][g = 0..7][column][4 bytes]          int8: activations 4g .. 4g+3 of the step
  *   [block][column] float scale, then [block][column] float sum
  *   NESTED weights: [pair of groups][column][2] int16, the sum of x8 over each group
+ *   NESTED_ROWS32 weights: [pair of groups][column][4] int16, T of both groups, then S of both
  *
  * A block is the run of activations that shares one scale: 16, 32, 64 or 128; the last may be
  * short.
@@ -106,6 +122,14 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  *     scale = max / 127 * 0.5                         (codes are (2^b-1)/2 + sum of 2^(i-1) c_i)
  *     sum = sum over the block of x                   (order: tmac_build)
  *   S8 stores entry, U8 stores entry + 128.
+ * Lookup for NESTED_ROWS32 weights has sums over groups of 16 or 32, as integers, twice; `sum` is what
+ * a unit of S stands for. With u the sum over the group of x * (1 / scale), each product rounded, added
+ * in the order of tmac_build's sum, and `most` the greatest |u| of the block's groups:
+ *     T = round_even(16 * u)                          (|u| <= 254 per table: |T| <= 32512)
+ *     S = round_even(u * (127 / most))
+ *     sum = scale * (most / 127)
+ *   T, S and sum are 0 where the scale is 0; S and sum are 0 where `most` is below 2^-10. Where the scale
+ *   is NaN, T and S are 0 and sum is NaN.
  * Int8.
  *     x8 = round_even(x * (127 / max)), max: the block's greatest |x|;  scale = max / 127
  *     x8 is -127..127, or with given scales -128..127
@@ -137,6 +161,12 @@ static inline enum tmac_table_kind tmac_layout_table_kind(enum tmac_layout layou
 static inline size_t tmac_table_step_bytes(enum tmac_table_kind kind)
 {
     return kind == TMAC_TABLE_INT8 ? 32 : 128;
+}
+
+/* int16 that tables for nested layouts hold per group and column. */
+static inline size_t tmac_table_group_sums(enum tmac_table_kind kind)
+{
+    return kind == TMAC_TABLE_U8 ? 2 : 1;
 }
 
 /* Builds consecutive blocks of one column. */
@@ -173,8 +203,9 @@ typedef void tmac_build_fn(const struct tmac_build *build);
  *                                  [R] f16 scale (and MIN: [R] f16 minimum), then per pair of groups:
  *                                  I8: [R][2] i8 sub-scale, then MIN: [R][2] u8 sub-minimum;
  *                                  U4: [R][2] sub-scale and sub-minimum
+ *   NESTED_ROWS32 is the same, but that U4 has row r in place tmac_nested_place(r) of [R].
  *
- * NESTED kernels read them so. The others are expanded to floats for a tile and a chunk of steps at a
+ * Kernels of these two read them so. The others are expanded to floats for a tile and a chunk of steps at a
  * time, so that most kernels know one scale kind only:
  *     scale   = (float)packed;                  two levels: (float)packed * sub
  *     minimum = MIN: (float)packed;             two levels: (float)packed * sub
@@ -184,6 +215,13 @@ typedef void tmac_build_fn(const struct tmac_build *build);
 enum tmac_scale_kind { TMAC_SCALE_KIND_F32, TMAC_SCALE_KIND_F16, TMAC_SCALE_KIND_BF16 };
 enum tmac_zero_kind { TMAC_ZERO_KIND_NONE, TMAC_ZERO_KIND_POINT, TMAC_ZERO_KIND_MIN };
 enum tmac_sub_kind { TMAC_SUB_KIND_NONE, TMAC_SUB_KIND_I8, TMAC_SUB_KIND_U4 };
+
+/* NESTED_ROWS32, U4: rows 0-3, 8-11, 4-7, 12-15, and 16..31 alike: as interleaved bytes of two groups
+ * come out of tmac_nested_byte's order. */
+static inline int tmac_nested_place(int row)
+{
+    return (row & ~12) | (row & 4) << 1 | (row & 8) >> 1;
+}
 
 struct tmac_scale_format {
     enum tmac_scale_kind type;
@@ -267,15 +305,35 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *             acc = fma(minimum[r], act_scale[b][n] * (float)M, acc)
  * |P| <= 8 groups of 16 * 128 * 16 * 15 * 128 < 2^25 and |M| < 2^24 fit 32 bits; to floats they are
  * rounded to nearest.
+ *
+ * NESTED_ROWS32 does the same with sums of lookups; offset is a multiple of 1/2, -14 to 7.5. I8
+ * sub-scales take the sums T, and add the offset's part while it is an integer:
+ *         C_g = (T_g * (int)(offset * 2048) + 2^14) >> 15    (vpmulhrsw)
+ *         P   = sum over the block's groups of sub[g][r] * (I_g + C_g)
+ *         acc = fma(scale[r], act_scale[b][n] * (float)P, acc)
+ *         if (minimum)
+ *             M   = sum over the block's groups of sub_minimum[g][r] * T_g
+ *             acc = fma(minimum[r], act_scale[b][n] * 2^-4 * (float)M, acc)
+ * |I_g + C_g| <= 15 * 254 per table, 30480 for the 8 of a group of 32, is what codes less zeros make of
+ * it; |P| <= 4 groups of 32 * 128 * 30480 < 2^24 is exact as a float, |M| < 4 * 255 * 32512 < 2^25 is
+ * rounded to nearest.
+ * U4 take the sums S, which fit bytes:
+ *         P   = sum over the block's groups of sub[g][r] * I_g
+ *         Q   = sum over the block's groups of sub[g][r] * S_g
+ *         t   = fma((float)Q, offset * act_sum[b][n], act_scale[b][n] * (float)P)  products rounded
+ *         acc = fma(scale[r], t, acc)
+ *         if (minimum)
+ *             M   = sum over the block's groups of sub_minimum[g][r] * S_g
+ *             acc = fma(minimum[r], act_sum[b][n] * (float)M, acc)
  * ------------------------------------------------------------------------------------------- */
 
-/* NESTED weights: where a tile's `scale` (and `minimum`) are f16 as packed, one super-group after the
+/* NESTED and NESTED_ROWS32 weights: where a tile's `scale` (and `minimum`) are f16 as packed, one super-group after the
  * other by scale_stride. */
 struct tmac_nested {
     enum tmac_sub_kind sub;
     int group_k;              /* 16 or 32; a block has at least 2 groups */
     const uint8_t *own;       /* of the chunk's first super-group; the next by scale_stride */
-    const int16_t *group_sum; /* [pair of groups of the chunk][columns][2] */
+    const int16_t *group_sum; /* [pair of groups of the chunk][columns][2], NESTED_ROWS32: [4] */
 };
 
 struct tmac_tile {
@@ -289,13 +347,13 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
-    float unit;      /* 2 for symmetric 1-bit weights, else 1 */
-    float offset;    /* its factor `unit` is in it already */
-    int steps;       /* in the chunk, >= 1 */
-    int block_k;     /* 16, 32, 64 or 128; the chunk's last block may be short */
-    int block_shift; /* log2 of the blocks per group (NESTED: super-group); 31: one for the chunk */
-    int columns;     /* 1, 2, 4 or 8 */
-    int panels;      /* 1; of 8 columns, and for kernels that have `panels`, also more */
+    float unit;   /* 2 for symmetric 1-bit weights, else 1 */
+    float offset; /* its factor `unit` is in it already */
+    int steps;    /* in the chunk, >= 1 */
+    int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
+    int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
+    int columns; /* 1, 2, 4 or 8 */
+    int panels;  /* 1; of 8 columns, and for kernels that have `panels`, also more */
     size_t
         panel_stride; /* bytes from one panel's tables, act_scale, act_sum, group_sum to the next's */
     bool accumulate;
@@ -324,7 +382,10 @@ struct tmac_kernels {
     /* The layout to pack for, by measurement: the best lookup layout, and the best of all. */
     uint8_t lookup_layout[TMAC_W_COUNT]; /* enum tmac_layout */
     uint8_t best_layout[TMAC_W_COUNT];
-    bool nested; /* NESTED is best for what it can hold */
+    /* The same for what NESTED and NESTED_ROWS32 can hold; TMAC_LAYOUT_COUNT: no other. */
+    uint8_t nested_lookup_layout[TMAC_W_COUNT];
+    uint8_t nested_best_layout[TMAC_W_COUNT];
+    bool nested; /* NESTED is the best direct layout for what it can hold */
 };
 
 /* Bits TMAC_ISA_* of what this machine can run. */

@@ -77,20 +77,23 @@ int tmac_layout_candidates(const struct tmac_context *context, const struct tmac
                            enum tmac_layout layouts[TMAC_LAYOUT_COUNT])
 {
     const struct tmac_kernels *kernels = &context->kernels;
-    const enum tmac_layout lookup = (enum tmac_layout)kernels->lookup_layout[spec->width];
+    const enum tmac_w w = spec->width;
+    const bool nests = tmac_spec_can_nest(spec);
+    const bool nested_lookup = nests && kernels->nested_lookup_layout[w] != TMAC_LAYOUT_COUNT;
+    const bool nested_best = nests && kernels->nested_best_layout[w] != TMAC_LAYOUT_COUNT;
     const enum tmac_layout direct =
-        kernels->nested && tmac_spec_can_nest(spec) ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
-    const bool direct_first =
-        direct == TMAC_LAYOUT_NESTED ||
-        tmac_layout_is_direct((enum tmac_layout)kernels->best_layout[spec->width]);
-    const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
+        nests && kernels->nested ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
+    const enum tmac_layout lookup = (enum tmac_layout)(
+        nested_lookup ? kernels->nested_lookup_layout[w] : kernels->lookup_layout[w]);
+    const enum tmac_layout best =
+        (enum tmac_layout)(nested_best ? kernels->nested_best_layout[w] : kernels->best_layout[w]);
 
-    if (only_direct || context->family == TMAC_FAMILY_LOOKUP) {
-        layouts[0] = only_direct ? direct : lookup;
+    layouts[0] = context->exact || context->family == TMAC_FAMILY_DIRECT ? direct
+                 : context->family == TMAC_FAMILY_LOOKUP                 ? lookup
+                                                                         : best;
+    if (context->exact || context->family != TMAC_FAMILY_AUTO)
         return 1;
-    }
-    layouts[0] = direct_first ? direct : lookup;
-    layouts[1] = direct_first ? lookup : direct;
+    layouts[1] = best == direct ? lookup : direct;
     return 2;
 }
 

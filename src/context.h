@@ -8,7 +8,7 @@
 struct tmac_context {
     struct tmac_kernels kernels;
     tmac_family family;
-    bool exact; /* TMAC_MODE_EXACT */
+    bool exact;               /* TMAC_MODE_EXACT */
     struct tmac_tuned *tuned; /* [tuned_count], its own */
     size_t tuned_count;
     int threads;

@@ -39,7 +39,7 @@ static bool scales_in_place(const struct tmac_product *product, int64_t columns)
 {
     const struct tmac_spec *spec = &product->shape->spec;
 
-    if (spec->layout == TMAC_LAYOUT_NESTED)
+    if (tmac_layout_is_nested(spec->layout))
         return true;
     if (spec->sub_kind != TMAC_SUB_KIND_NONE || spec->zero_kind == TMAC_ZERO_KIND_POINT ||
         spec->group < TMAC_STEP_K)
@@ -206,7 +206,8 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         if (tables->group_k)
             tile.nested.group_sum =
                 (const int16_t *)(const void *)(product->tables + panel.group_sums) +
-                (size_t)(step * TMAC_STEP_K / tables->group_k) * columns;
+                (size_t)(step * TMAC_STEP_K / tables->group_k) * columns *
+                    tmac_table_group_sums(tables->kind);
         tile.y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
                  (size_t)(c - target->column_begin) * target->stride;
         kernel->multiply(&tile);

@@ -23,13 +23,14 @@ static struct run first_run(const struct tmac_shape *shape, uint8_t *scales, int
     const struct tmac_scale_format *format = &shape->scale_format;
     const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
     const size_t rows = (size_t)shape->tile_rows, r = (size_t)row;
-    const bool nested = shape->spec.layout == TMAC_LAYOUT_NESTED;
+    const bool nested = tmac_layout_is_nested(shape->spec.layout);
+    const size_t place = (size_t)tmac_shape_own_place(shape, row);
     const bool long_super = format->super_groups > TMAC_RUN_GROUPS;
     const size_t supers = (size_t)(TMAC_RUN_GROUPS / format->super_groups) * geometry.super;
 
     return (struct run){
         .head = scales + r * tmac_scale_type_bytes(format->type),
-        .own = scales + geometry.head + (nested ? 2 * r : r),
+        .own = scales + geometry.head + (nested ? 2 * place : r),
         .super = geometry.super,
         .pair = 2 * geometry.group,
         .odd = nested ? 1 : geometry.group,
@@ -133,21 +134,20 @@ static tmac_status pack_codes(const struct tmac_shape *shape, const struct tmac_
 {
     const enum tmac_w width = shape->spec.width;
     const size_t row_bytes = tmac_strip_bytes(width) * TMAC_CHUNK_STEPS;
-    const size_t rows_bytes = (size_t)rows * row_bytes;
     const int64_t cols = shape->spec.cols;
     uint8_t strips[TMAC_MAX_TILE_ROWS * TMAC_MAX_STRIP * TMAC_CHUNK_STEPS];
 
     for (int64_t k = 0; k < cols; k += TMAC_CHUNK_K) {
         const int count = cols - k < TMAC_CHUNK_K ? (int)(cols - k) : TMAC_CHUNK_K;
         const int steps = (count + TMAC_STEP_K - 1) / TMAC_STEP_K;
+        if (rows < shape->tile_rows) /* rows past the matrix: code 0 */
+            memset(strips, 0, (size_t)shape->tile_rows * row_bytes);
         for (int r = 0; r < rows; r++) {
-            const tmac_status status =
-                tmac_source_strips(source, first_row + r, k, count, strips + (size_t)r * row_bytes);
+            uint8_t *at = strips + (size_t)tmac_shape_cell_row(shape, r) * row_bytes;
+            const tmac_status status = tmac_source_strips(source, first_row + r, k, count, at);
             if (status != TMAC_OK)
                 return status;
         }
-        /* Rows past the matrix: code 0. */
-        memset(strips + rows_bytes, 0, (size_t)shape->tile_rows * row_bytes - rows_bytes);
         tmac_pack_cells(shape->spec.layout, width, strips, steps, cells);
         cells += (size_t)steps * shape->cell_bytes;
     }

@@ -44,7 +44,7 @@ const char *tmac_layout_name(enum tmac_layout layout)
     static const char *const names[TMAC_LAYOUT_COUNT] = {
         [TMAC_LAYOUT_ROWS32] = "rows32", [TMAC_LAYOUT_ROWS64] = "rows64",
         [TMAC_LAYOUT_QUAD] = "quad",     [TMAC_LAYOUT_DIRECT] = "direct",
-        [TMAC_LAYOUT_NESTED] = "nested",
+        [TMAC_LAYOUT_NESTED] = "nested", [TMAC_LAYOUT_NESTED_ROWS32] = "nested_rows32",
     };
     return names[layout];
 }
@@ -72,7 +72,7 @@ static tmac_status check_spec(const struct tmac_spec *spec)
     if (spec->scale_unit != 1.0f &&
         (spec->scale_unit != 2.0f || spec->zero_kind != TMAC_ZERO_KIND_NONE))
         return TMAC_ERROR_ENUM;
-    if (spec->layout == TMAC_LAYOUT_NESTED && !tmac_spec_can_nest(spec))
+    if (tmac_layout_is_nested(spec->layout) && !tmac_spec_can_nest(spec))
         return TMAC_ERROR_ENUM;
     return check_groups(spec);
 }
@@ -124,7 +124,7 @@ static bool sizes(struct tmac_shape *shape)
 static void choose_blocks(struct tmac_shape *shape)
 {
     const struct tmac_spec *spec = &shape->spec;
-    const bool nested = spec->layout == TMAC_LAYOUT_NESTED;
+    const bool nested = tmac_layout_is_nested(spec->layout);
     const int64_t scaled = nested ? spec->super_group : spec->group;
 
     shape->block_k = spec->whole_row || scaled > TMAC_MAX_BLOCK_K ? TMAC_MAX_BLOCK_K : (int)scaled;
@@ -173,7 +173,7 @@ tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind,
     if (number < 1 || number > TMAC_TABLE_KIND_COUNT ||
         !is_power_of_two(block, 16, TMAC_MAX_BLOCK_K))
         return TMAC_ERROR_TABLE_LAYOUT;
-    if (group && (number - 1 != TMAC_TABLE_INT8 || (group != 16 && group != 32) || block < 64))
+    if (group && (number - 1 == TMAC_TABLE_S8 || (group != 16 && group != 32) || block < 64))
         return TMAC_ERROR_TABLE_LAYOUT;
     *kind = (enum tmac_table_kind)(number - 1);
     *block_k = (int)block;

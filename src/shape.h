@@ -28,16 +28,16 @@ struct tmac_shape {
     struct tmac_scale_format scale_format;
     int tile_rows;
     int64_t tiles;
-    int64_t steps;   /* of 32 activations, the last padded */
-    int64_t groups;  /* per row */
-    int block_k;     /* activations that share one table scale */
-    int block_shift; /* log2 of the blocks per group (NESTED: super-group); 31: a row is one group */
+    int64_t steps;  /* of 32 activations, the last padded */
+    int64_t groups; /* per row */
+    int block_k;    /* activations that share one table scale */
+    int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: a row is one group */
     float offset; /* what the kernels multiply the sum of activations with; scale_unit is in it */
     size_t cell_bytes;
     size_t scale_bytes; /* scales of a tile, padded to 64 */
     size_t tile_bytes;  /* scales, then cells */
     size_t bytes;       /* header and all tiles */
-    int table_group;    /* NESTED: the group size, whose sums the tables have; else 0 */
+    int table_group;    /* nested layouts: the group size, whose sums the tables have; else 0 */
     uint32_t table_layout;
 };
 
@@ -53,14 +53,26 @@ struct tmac_blocking {
  * possible and no size overflows. */
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec);
 
-/* Whether the layout NESTED can hold such weights. */
+/* Where a cell has row `row` of the tile; where the own bytes of a pair of groups have it. */
+static inline int tmac_shape_cell_row(const struct tmac_shape *shape, int row)
+{
+    return shape->spec.layout == TMAC_LAYOUT_NESTED_ROWS32 ? tmac_nested_byte(row) : row;
+}
+static inline int tmac_shape_own_place(const struct tmac_shape *shape, int row)
+{
+    const bool moved =
+        shape->spec.layout == TMAC_LAYOUT_NESTED_ROWS32 && shape->spec.sub_kind == TMAC_SUB_KIND_U4;
+    return moved ? tmac_nested_place(row) : row;
+}
+
+/* Whether the layouts NESTED and NESTED_ROWS32 can hold such weights. */
 bool tmac_spec_can_nest(const struct tmac_spec *spec);
 
 /* "rows32", static storage; and the layout of that name, TMAC_LAYOUT_COUNT for another. */
 const char *tmac_layout_name(enum tmac_layout layout);
 enum tmac_layout tmac_layout_named(const char *name);
 
-/* A table layout's number is its kind, the group size of NESTED weights (0 for others) and the block
+/* A table layout's number is its kind, the group size of weights in nested layouts (0 for others) and the block
  * size: public, so it never changes meaning. */
 uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k, int group_k);
 tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k,

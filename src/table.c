@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
+#include "group_sums.h"
+
 #include <string.h>
 
 /* A unit of building work: one panel of columns, one chunk of activations. Small enough that gemv
@@ -30,7 +32,7 @@ tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layou
     shape->groups = shape->group_k ? padded / shape->group_k : 0;
     shape->column_bytes =
         ((size_t)shape->steps * shape->step_bytes + (size_t)shape->blocks * 2 * sizeof(float) +
-         (size_t)shape->groups * sizeof(int16_t) + 63) &
+         (size_t)shape->groups * tmac_table_group_sums(shape->kind) * sizeof(int16_t) + 63) &
         ~(size_t)63;
     return TMAC_OK;
 }
@@ -170,23 +172,6 @@ static float column_scale(const struct tmac_table_source *source, int64_t column
     return max / 127.0f;
 }
 
-/* The sums of int8 activations over groups, for the chunk of one column whose tables are built. */
-static void sum_groups(const struct tmac_table_shape *shape, const struct tmac_build *build,
-                       int16_t *sums, size_t columns)
-{
-    const int quads = shape->group_k / 4, groups = build->blocks * build->block_k / shape->group_k;
-
-    for (int g = 0; g < groups; g++) {
-        const uint8_t *x = build->tables + (size_t)(g * quads) * build->group_stride;
-        int sum = 0;
-
-        for (int q = 0; q < quads; q++, x += build->group_stride)
-            for (int i = 0; i < 4; i++)
-                sum += (int8_t)x[i];
-        sums[(size_t)(g / 2) * columns * 2 + (size_t)(g % 2)] = (int16_t)sum;
-    }
-}
-
 /* The scales that the blocks of a chunk are given, all but those past the column's end. */
 static void given_scales(const struct tmac_table_source *source, int64_t column, float whole,
                          int64_t k, int blocks, float *given)
@@ -238,9 +223,13 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
         build.sum = sums + block * columns + n;
         source->kernels->build[shape->kind](&build);
         if (shape->group_k) {
-            int16_t *sums = (int16_t *)(void *)(tables + panel->group_sums);
-            sum_groups(shape, &build, sums + ((size_t)(k / shape->group_k) * columns + 2 * n),
-                       columns);
+            const size_t kinds = tmac_table_group_sums(shape->kind);
+            int16_t *sums = (int16_t *)(void *)(tables + panel->group_sums) +
+                            ((size_t)(k / shape->group_k) * columns + 2 * n) * kinds;
+            if (shape->kind == TMAC_TABLE_INT8)
+                tmac_sum_int8_groups(&build, shape->group_k, sums);
+            else
+                tmac_sum_lookup_groups(&build, shape->group_k, sums);
         }
     }
 }

@@ -10,7 +10,7 @@
 struct tmac_table_shape {
     enum tmac_table_kind kind;
     int block_k;
-    int group_k; /* of NESTED weights, whose sums are kept; else 0 */
+    int group_k; /* of weights in nested layouts, whose sums are kept; else 0 */
     int64_t cols;
     int64_t columns;
     int64_t steps; /* whole blocks: the builders fill the last one */
@@ -27,7 +27,7 @@ struct tmac_panel {
     size_t data;   /* byte offsets from the start of the tables */
     size_t scales; /* of floats [block][column] */
     size_t sums;
-    size_t group_sums; /* of int16_t [pair of groups][column][2] */
+    size_t group_sums; /* of int16_t [pair of groups][column][2], U8: [4] */
 };
 
 tmac_status tmac_table_shape_init(struct tmac_table_shape *shape, uint32_t layout, int64_t cols,

@@ -8,7 +8,7 @@
 /* Steps whose scales fit the stack: as many groups as steps * 2. */
 enum { CHUNK_STEPS = 8 };
 
-/* NESTED scales of a chunk: at most 4 super-groups with scales and minimums of 32 rows in f16, and 16
+/* Nested scales of a chunk: at most 4 super-groups with scales and minimums of 32 rows in f16, and 16
  * groups with two bytes for each of 32 rows. */
 enum { SEPARATE_BYTES = 4 * 2 * 32 * 2 + 16 * 2 * 32 };
 
@@ -53,7 +53,7 @@ static void unpack_codes(const struct tmac_shape *shape, const struct chunk *chu
     }
 }
 
-/* NESTED super-groups to the order of the other layouts, where the own bytes of two groups are not
+/* Nested super-groups to the order of the other layouts, where the own bytes of two groups are not
  * interleaved. */
 static void separate_groups(const struct tmac_shape *shape, const uint8_t *from, int64_t supers,
                             uint8_t *to)
@@ -65,9 +65,11 @@ static void separate_groups(const struct tmac_shape *shape, const uint8_t *from,
     for (int64_t s = 0; s < supers; s++, from += geometry.super, to += geometry.super) {
         memcpy(to, from, geometry.head);
         for (size_t at = geometry.head; at < geometry.super; at += pair)
-            for (size_t i = 0; i < pair; i++) { /* from [kind][row][group], to [group][kind][row] */
-                const size_t kind = i / (2 * rows), row = i / 2 % rows, group = i % 2;
-                to[at + group * geometry.group + kind * rows + row] = from[at + i];
+            for (size_t i = 0; i < pair;
+                 i++) { /* to [group][kind][row], from [kind][place][group] */
+                const size_t group = i / geometry.group, kind = i / rows % (pair / 2 / rows);
+                const size_t place = (size_t)tmac_shape_own_place(shape, (int)(i % rows));
+                to[at + i] = from[at + (kind * rows + place) * 2 + group];
             }
     }
 }
@@ -91,7 +93,7 @@ static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kerne
         .minimum = chunk.minimum,
     };
 
-    if (shape->spec.layout == TMAC_LAYOUT_NESTED) {
+    if (tmac_layout_is_nested(shape->spec.layout)) {
         const int64_t super = shape->spec.super_group, first = k / super;
         const size_t at = (size_t)first * tmac_scale_geometry(&shape->scale_format, 32).super;
         separate_groups(shape, tile + at, (k_end - k + super - 1) / super, separate);
@@ -104,7 +106,7 @@ static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_kerne
         const uint8_t *cell = tile + shape->scale_bytes + step * shape->cell_bytes;
         tmac_unpack_cell(shape->spec.layout, shape->spec.width, cell, codes[0], TMAC_STEP_K);
         for (int r = begin; r < end; r++)
-            unpack_codes(shape, &chunk, first_group, codes[r], r, k,
+            unpack_codes(shape, &chunk, first_group, codes[tmac_shape_cell_row(shape, r)], r, k,
                          (int)least(TMAC_STEP_K, k_end - k), out + (r - begin) * stride + k);
     }
 }

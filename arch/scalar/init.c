@@ -14,20 +14,28 @@ void tmac_scalar_init(struct tmac_kernels *kernels)
     static const char *const nested_name[TMAC_W_COUNT] = {"nested_w1_scalar", "nested_w2_scalar",
                                                           "nested_w3_scalar", "nested_w4_scalar",
                                                           "nested_wt_scalar"};
+    static const char *const nested_lookup_name[TMAC_W_COUNT] = {
+        "nested_lookup_w1_scalar", "nested_lookup_w2_scalar", "nested_lookup_w3_scalar",
+        "nested_lookup_w4_scalar", "nested_lookup_wt_scalar"};
 
     memset(kernels, 0, sizeof *kernels);
     for (int w = 0; w < TMAC_W_COUNT; w++) {
         const struct tmac_kernel lookup = {lookup_name[w], scalar_lookup, false, false};
         const struct tmac_kernel direct = {direct_name[w], scalar_direct, false, false};
         const struct tmac_kernel nested = {nested_name[w], scalar_nested, false, false};
+        const struct tmac_kernel nested_lookup = {nested_lookup_name[w], scalar_nested_lookup,
+                                                  false, false};
 
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_ROWS64][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_QUAD][w] = lookup;
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct;
         kernels->kernel[TMAC_LAYOUT_NESTED][w] = nested;
+        kernels->kernel[TMAC_LAYOUT_NESTED_ROWS32][w] = nested_lookup;
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
         kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
+        kernels->nested_lookup_layout[w] = TMAC_LAYOUT_COUNT;
+        kernels->nested_best_layout[w] = TMAC_LAYOUT_COUNT;
     }
     kernels->build[TMAC_TABLE_U8] = scalar_build_lookup_u8;
     kernels->build[TMAC_TABLE_S8] = scalar_build_lookup_s8;

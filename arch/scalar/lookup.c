@@ -5,7 +5,8 @@
 /* The byte of a cell that holds row `row`, plane `plane`, and tables j (low half-byte), 4 + j. */
 static size_t lookup_byte(enum tmac_layout layout, int plane, int j, int row)
 {
-    const size_t p = (size_t)plane, r = (size_t)row;
+    const size_t p = (size_t)plane;
+    const size_t r = (size_t)(layout == TMAC_LAYOUT_NESTED_ROWS32 ? tmac_nested_byte(row) : row);
     const size_t tile_rows = (size_t)tmac_layout_tile_rows(layout);
 
     if (layout == TMAC_LAYOUT_QUAD)
@@ -33,7 +34,7 @@ static int32_t lookup_half_step(const struct tmac_tile *tile, const uint8_t *cel
     return sum;
 }
 
-static int32_t lookup_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+int32_t scalar_lookup_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
                               int half_end)
 {
     const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
@@ -50,5 +51,5 @@ static int32_t lookup_integer(const struct tmac_tile *tile, int column, int row,
 
 void scalar_lookup(const struct tmac_tile *tile)
 {
-    scalar_multiply(tile, lookup_integer);
+    scalar_multiply(tile, scalar_lookup_integer);
 }

@@ -13,12 +13,14 @@ typedef int32_t scalar_integer_fn(const struct tmac_tile *tile, int column, int 
 /* The float stage around it, as struct tmac_tile prescribes. */
 void scalar_multiply(const struct tmac_tile *tile, scalar_integer_fn *integer);
 
-/* Kernels for all widths: the lookup layouts, DIRECT and NESTED. */
+/* Kernels for all widths: the lookup layouts, DIRECT, NESTED and NESTED_ROWS32. */
 void scalar_lookup(const struct tmac_tile *tile);
 void scalar_direct(const struct tmac_tile *tile);
 void scalar_nested(const struct tmac_tile *tile);
+void scalar_nested_lookup(const struct tmac_tile *tile);
 
 scalar_integer_fn scalar_direct_integer;
+scalar_integer_fn scalar_lookup_integer;
 
 void scalar_build_lookup_u8(const struct tmac_build *build);
 void scalar_build_lookup_s8(const struct tmac_build *build);

@@ -33,6 +33,11 @@ void avx2_nested_w2(const struct tmac_tile *tile); /* also ternary */
 void avx2_nested_w3(const struct tmac_tile *tile);
 void avx2_nested_w4(const struct tmac_tile *tile);
 
+void avx2_nested_lookup_w2(const struct tmac_tile *tile);
+void avx2_nested_lookup_w3(const struct tmac_tile *tile);
+void avx2_nested_lookup_w4(const struct tmac_tile *tile);
+void avx2_nested_lookup_wt(const struct tmac_tile *tile);
+
 void avx2_build_u8(const struct tmac_build *build);
 void avx2_build_s8(const struct tmac_build *build);
 void avx2_build_int8(const struct tmac_build *build);

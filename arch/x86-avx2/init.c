@@ -23,16 +23,27 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, true, false},
         [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, true, false},
     };
+    static const struct tmac_kernel nested_lookup[TMAC_W_COUNT] = {
+        [TMAC_W2] = {"nested_lookup_w2_m32_avx2", avx2_nested_lookup_w2, true, false},
+        [TMAC_W3] = {"nested_lookup_w3_m32_avx2", avx2_nested_lookup_w3, true, false},
+        [TMAC_W4] = {"nested_lookup_w4_m32_avx2", avx2_nested_lookup_w4, true, false},
+        [TMAC_WT] = {"nested_lookup_wt_m32_avx2", avx2_nested_lookup_wt, true, false},
+    };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {
-        if (nested[w].multiply) /* 1 bit is left to scalar: nothing is packed so */
+        if (nested[w].multiply) { /* 1 bit is left to scalar: nothing is packed so */
             kernels->kernel[TMAC_LAYOUT_NESTED][w] = nested[w];
+            kernels->kernel[TMAC_LAYOUT_NESTED_ROWS32][w] = nested_lookup[w];
+        }
+        kernels->nested_lookup_layout[w] = TMAC_LAYOUT_NESTED_ROWS32;
+        kernels->nested_best_layout[w] = TMAC_LAYOUT_NESTED_ROWS32;
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup[w];
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct[w];
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS32;
         kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
     }
     kernels->best_layout[TMAC_W4] = TMAC_LAYOUT_DIRECT;
+    kernels->nested_best_layout[TMAC_W4] = TMAC_LAYOUT_NESTED;
     kernels->nested = true;
     kernels->build[TMAC_TABLE_U8] = avx2_build_u8;
     kernels->build[TMAC_TABLE_S8] = avx2_build_s8;

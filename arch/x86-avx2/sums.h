@@ -55,12 +55,17 @@ AVX2_TEMPLATE struct sum8 sum8_lowest(struct sum8 plane)
 }
 
 /* total = mean * 2^shift - excess; shift <= 6 keeps the multiplier in an int8. */
-AVX2_TEMPLATE struct sum16 sum8_total(struct sum8 s, const int shift)
+AVX2_TEMPLATE __m256i sum8_excess(struct sum8 s, const int shift)
 {
     const __m256i kept = _mm256_set1_epi8((char)(0xff << shift));
+
+    return _mm256_sub_epi8(_mm256_and_si256(_mm256_slli_epi16(s.mean, shift), kept), s.sum);
+}
+
+AVX2_TEMPLATE struct sum16 sum8_total(struct sum8 s, const int shift)
+{
     const __m256i multiplier = _mm256_set1_epi16((short)(0xff00 | 1 << shift));
-    const __m256i scaled = _mm256_and_si256(_mm256_slli_epi16(s.mean, shift), kept);
-    const __m256i excess = _mm256_sub_epi8(scaled, s.sum);
+    const __m256i excess = sum8_excess(s, shift);
 
     return (struct sum16){
         _mm256_maddubs_epi16(_mm256_unpacklo_epi8(s.mean, excess), multiplier),

@@ -3,7 +3,8 @@
  * and small integer activations, put where arch/kernels.h says, must come back as
  *     direct   sum of q x, NESTED: of q x times the sub-scale of its group
  *     lookup   2 * sum of q x - (2^b - 1) * sum of x      (ternary: - 2 * sum of x)
- * since a plane's entry is the sum of +-x. */
+ * since a plane's entry is the sum of +-x. NESTED_ROWS32: as lookup, but times the sub-scale of its
+ * group; I8 with the zero taken away by T, U4 with S apart. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,10 +26,12 @@ struct model {
     enum tmac_layout layout;
     enum tmac_w width;
     int rows, columns, steps, block_k, blocks;
-    int q[ROWS][MAX_K], x[COLUMNS][MAX_K], sub[ROWS][MAX_K / 16]; /* NESTED, of groups of 16 */
+    int q[ROWS][MAX_K], x[COLUMNS][MAX_K];
+    bool u4; /* the rest of nested layouts, with groups of 16 */
+    int sub[ROWS][MAX_K / 16], sub_minimum[ROWS][MAX_K / 16], s[COLUMNS][MAX_K / 16];
     uint8_t own[MAX_K / 16 * ROWS];
     uint16_t half[ROWS];
-    int16_t group_sum[MAX_K / 16 * COLUMNS];
+    int16_t group_sum[MAX_K / 16 * COLUMNS * 2];
     float scale[ROWS], act_scale[MAX_BLOCKS * COLUMNS], act_sum[MAX_BLOCKS * COLUMNS];
     _Alignas(64) uint8_t codes[MAX_STEPS * 64 * 32 * 4 / 8];
     _Alignas(64) uint8_t tables[MAX_STEPS * COLUMNS * 128];
@@ -58,6 +61,8 @@ static void put_lookup(struct model *m, int row, int step, int k, int q)
 {
     const int j = k % 16 / 4, bit = k / 16 * 4 + k % 4;
 
+    if (m->layout == TMAC_LAYOUT_NESTED_ROWS32)
+        row = row / 4 % 2 * 16 + row / 8 * 4 + row % 4;
     for (int plane = 0; plane < tmac_width_bits(m->width); plane++) {
         const int byte = m->layout == TMAC_LAYOUT_QUAD
                              ? plane * 128 + row / 16 * 64 + row % 16 * 4 + j
@@ -125,23 +130,81 @@ static void fill(struct model *m, struct rng *rng)
     }
 }
 
-/* One super-group of 256 rows' worth of I8 sub-scales, groups of 16, under f16 scales of 1. */
+/* A row's numbers of group g; U4 of NESTED_ROWS32: rows 0-3, 8-11, 4-7, 12-15, and so on. */
+static void put_sub(struct model *m, struct rng *rng, int row, int g)
+{
+    static const int fours[] = {0, 2, 1, 3, 4, 6, 5, 7};
+    const int place = m->u4 && is_lookup(m) ? fours[row / 4] * 4 + row % 4 : row;
+    uint8_t *own = &m->own[g / 2 * 64 + 2 * place + g % 2];
+
+    m->sub[row][g] = m->u4 ? rng_between(rng, 0, 15) : rng_between(rng, -128, 127);
+    m->sub_minimum[row][g] = m->u4 ? rng_between(rng, 0, 15) : 0;
+    *own = (uint8_t)(m->u4 ? m->sub[row][g] | m->sub_minimum[row][g] << 4 : m->sub[row][g]);
+}
+
+/* Sums of activations: S has a scale of its own, and may be anything. */
+static void put_group_sum(struct model *m, struct rng *rng, int n, int g)
+{
+    const int pair = g / 2 * m->columns + n;
+    int sum = 0;
+
+    for (int k = 16 * g; k < 16 * g + 16; k++)
+        sum += m->x[n][k];
+    m->s[n][g] = rng_between(rng, -127, 127);
+    if (!is_lookup(m)) {
+        m->group_sum[pair * 2 + g % 2] = (int16_t)sum;
+        return;
+    }
+    m->group_sum[pair * 4 + g % 2] = (int16_t)(2 * 16 * sum); /* x are in units of 2 act_scale */
+    m->group_sum[pair * 4 + 2 + g % 2] = (int16_t)m->s[n][g];
+}
+
+/* One super-group of 256 rows' worth of sub-scales, groups of 16, under f16 scales of 1. */
 static void fill_nested(struct model *m, struct rng *rng)
 {
     for (int g = 0; g < m->steps * 2; g++) {
-        for (int r = 0; r < m->rows; r++) {
-            m->sub[r][g] = rng_between(rng, -128, 127);
-            m->own[g / 2 * 64 + 2 * r + g % 2] = (uint8_t)m->sub[r][g];
-            m->half[r] = 0x3c00;
-            m->scale[r] = 1;
-        }
-        for (int n = 0; n < m->columns; n++) {
-            int sum = 0;
-            for (int k = 16 * g; k < 16 * g + 16; k++)
-                sum += m->x[n][k];
-            m->group_sum[(g / 2 * m->columns + n) * 2 + g % 2] = (int16_t)sum;
-        }
+        for (int r = 0; r < m->rows; r++)
+            put_sub(m, rng, r, g);
+        for (int n = 0; n < m->columns; n++)
+            put_group_sum(m, rng, n, g);
     }
+    for (int r = 0; r < m->rows; r++) {
+        m->half[r] = 0x3c00;
+        m->scale[r] = 1;
+    }
+}
+
+/* The integer of a group of 16 with constant zero `zero`. */
+static long group_integer(const struct model *m, int row, int column, int g, double zero)
+{
+    double sum = 0;
+
+    for (int k = 16 * g; k < 16 * g + 16; k++)
+        sum += 2 * (m->q[row][k] - zero) * m->x[column][k];
+    return (long)sum;
+}
+
+/* What is right for NESTED_ROWS32. Scales and minimums are 1. */
+static double nested_expected(const struct model *m, const struct tmac_tile *tile, int row,
+                              int column, double *magnitude)
+{
+    const double middle = m->width == TMAC_WT ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
+    double y = 0;
+
+    *magnitude = 0;
+    for (int g = 0; g < m->steps * 2; g++) {
+        const int meta = g * 16 / m->block_k * m->columns + column;
+        const double s = (double)m->s[column][g] * (double)tile->act_sum[meta];
+        const double zero = m->u4 ? middle : NESTED_ZERO;
+        const double product = (double)m->sub[row][g] * (double)tile->act_scale[meta] *
+                               (double)group_integer(m, row, column, g, zero);
+        const double sums =
+            m->u4 ? (m->sub[row][g] * (double)tile->offset + m->sub_minimum[row][g]) * s : 0;
+
+        y += product + sums;
+        *magnitude += fabs(product) + fabs(sums);
+    }
+    return y;
 }
 
 /* The integer of a block, from the codes and activations alone. */
@@ -185,7 +248,9 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
     for (int n = 0; n < m->columns; n++)
         for (int r = 0; r < m->rows; r++) {
             double magnitude;
-            const double want = expected(m, tile, r, n, &magnitude);
+            const double want = m->layout == TMAC_LAYOUT_NESTED_ROWS32
+                                    ? nested_expected(m, tile, r, n, &magnitude)
+                                    : expected(m, tile, r, n, &magnitude);
             const double got = tile->y[n * m->rows + r];
 
             if (!(fabs(got - want) <= tolerance * magnitude))
@@ -198,13 +263,18 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
 
 static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
 {
+    const float middle =
+        m->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
+
+    m->u4 = is_lookup(m) && rng_between(rng, 0, 1);
     fill_nested(m, rng);
     tile.scale = m->half;
     tile.half = true;
-    tile.minimum = NULL;
-    tile.offset = -NESTED_ZERO;
+    tile.minimum = m->u4 ? m->half : NULL;
+    tile.offset = (is_lookup(m) ? middle : 0.0f) - (m->u4 ? 0.0f : (float)NESTED_ZERO);
     tile.block_shift = m->block_k == 64 ? 2 : 1;
-    tile.nested = (struct tmac_nested){TMAC_SUB_KIND_I8, 16, m->own, m->group_sum};
+    tile.nested =
+        (struct tmac_nested){m->u4 ? TMAC_SUB_KIND_U4 : TMAC_SUB_KIND_I8, 16, m->own, m->group_sum};
     rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
     check(m, &tile, 1e-5);
 }
@@ -232,7 +302,7 @@ static void run(struct model *m, struct rng *rng)
                              .y_stride = (size_t)m->rows};
 
     fill(m, rng);
-    if (m->layout == TMAC_LAYOUT_NESTED) {
+    if (tmac_layout_is_nested(m->layout)) {
         run_nested(m, tile, rng);
         return;
     }
@@ -264,7 +334,7 @@ void test_model(void **state)
         m->columns = 1 << i / 4 % 4;
         m->block_k = 16 << i % 4;
         m->steps = rng_between(&rng, 1, MAX_STEPS);
-        if (m->layout == TMAC_LAYOUT_NESTED) { /* one super-group of 256 */
+        if (tmac_layout_is_nested(m->layout)) { /* one super-group of 256 */
             m->block_k = i % 2 ? 64 : 128;
             m->steps = 8;
         }

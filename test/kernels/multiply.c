@@ -39,8 +39,8 @@ struct multiply_case {
     int blocks, groups;
     bool half; /* kernels that read f16 scales get those, the others their floats */
     size_t half_stride;
-    bool narrow;                    /* NESTED: sub-scales -32..31, zero 4 */
-    struct guard nested, group_sum; /* NESTED: super-groups as packed; sums of the tables' groups */
+    bool narrow;                    /* nested: sub-scales -32..31, zero 4 */
+    struct guard nested, group_sum; /* nested: super-groups as packed; sums of the tables' groups */
     struct guard codes, scale, minimum, half_scale, half_minimum, tables, act_scale, act_sum, y;
     size_t y_count;
     float *y_before, *y_expected;
@@ -134,7 +134,7 @@ static void fill_tables(struct rng *rng, struct multiply_case *c)
     }
 }
 
-/* The super-groups of a NESTED tile: heads of finite f16, and any sub-scales. */
+/* The super-groups of a nested tile: heads of finite f16, and any sub-scales. */
 static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
 {
     struct tmac_tile *t = &c->tile;
@@ -158,7 +158,25 @@ static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
     t->nested.own = at + head;
 }
 
-/* What the tables hold besides, for NESTED: [pair of groups][column][2]. */
+/* What the tables hold besides, for NESTED_ROWS32: [pair of groups][column][4], T and S up to their
+ * greatest. */
+static void fill_two_sums(struct rng *rng, struct multiply_case *c)
+{
+    const int count = c->tile.steps * TMAC_STEP_K / c->tile.nested.group_k * c->tile.columns * 2;
+    const int most = c->tile.nested.group_k / 4 * 254 * 16;
+    int16_t *to =
+        guard_new(&c->group_sum, (size_t)count * sizeof *to, sizeof *to, guard_random_place(rng));
+
+    for (int i = 0; i < count; i++) {
+        const int greatest = i % 4 < 2 ? most : 127;
+        to[i] = (int16_t)(c->flavour->tables == GREATEST ? greatest
+                          : c->flavour->tables == LEAST  ? -greatest
+                                                         : rng_between(rng, -greatest, greatest));
+    }
+    c->tile.nested.group_sum = to;
+}
+
+/* The same for NESTED: [pair of groups][column][2]. */
 static void fill_group_sums(struct rng *rng, struct multiply_case *c)
 {
     const int columns = c->tile.columns, quads = c->tile.nested.group_k / 4;
@@ -187,13 +205,15 @@ static void fill_metadata(struct rng *rng, struct multiply_case *c)
 
     c->tile.scale_stride = sizeof(float) * (rows + (size_t)rng_between(rng, 0, 20));
     c->half_stride = sizeof(uint16_t) * (rows + (size_t)rng_between(rng, 0, 40));
-    if (c->tile.layout == TMAC_LAYOUT_NESTED)
+    if (tmac_layout_is_nested(c->tile.layout))
         fill_nested(rng, c, minimum);
     else if (c->half)
         fill_half_scales(rng, c, &c->half_scale, &c->scale);
     else
         fill_scales(rng, c, &c->scale, 1.0f);
-    if (c->tile.layout == TMAC_LAYOUT_NESTED)
+    if (c->tile.layout == TMAC_LAYOUT_NESTED_ROWS32)
+        fill_two_sums(rng, c);
+    else if (c->tile.layout == TMAC_LAYOUT_NESTED)
         fill_group_sums(rng, c);
     else if (minimum && c->half)
         fill_half_scales(rng, c, &c->half_minimum, &c->minimum);
@@ -224,7 +244,16 @@ static void fill_result(struct rng *rng, struct multiply_case *c)
         c->y_before[i] = uninitialized && i % stride < rows ? NAN : 100.0f * rng_normal(rng);
 }
 
-/* NESTED has its own shapes: whole super-groups of 64, 128 or 256. */
+/* Lookup offsets of a nested layout: what is the middle of the codes less a zero of 0 to 15. */
+static float lookup_offset(struct rng *rng, enum tmac_w width, bool narrow)
+{
+    const float middle =
+        width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(width)) - 1) * 0.5f;
+
+    return middle - (narrow ? 4.0f : (float)rng_between(rng, 0, 15));
+}
+
+/* Nested layouts have their own shapes: whole super-groups of 64, 128 or 256. */
 static void shape_nested(struct multiply_case *c, struct rng *rng)
 {
     struct tmac_tile *t = &c->tile;
@@ -234,7 +263,9 @@ static void shape_nested(struct multiply_case *c, struct rng *rng)
     t->nested.group_k = 16 << rng_between(rng, 0, 1);
     t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
     c->narrow = rng_between(rng, 0, 1); /* as in Q3_K */
-    t->offset = c->narrow ? -4.0f : (float)-rng_between(rng, 0, 15);
+    t->offset = t->layout == TMAC_LAYOUT_NESTED_ROWS32 ? lookup_offset(rng, t->width, c->narrow)
+                : c->narrow                            ? -4.0f
+                                                       : (float)-rng_between(rng, 0, 15);
     t->unit = 1.0f;
     c->half = false;
     c->groups = (t->steps + 3) / 4;
@@ -258,7 +289,7 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
     t->panels = t->columns == TMAC_MAX_PANEL ? rng_between(rng, 1, 3) : 1;
     t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
-    if (t->layout == TMAC_LAYOUT_NESTED)
+    if (tmac_layout_is_nested(t->layout))
         shape_nested(c, rng);
     fill_codes(rng, c);
     fill_tables(rng, c);
@@ -270,10 +301,10 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     for (int i = 0; i < 10; i++)
         guard_seal(inputs[i]);
     t->codes = c->codes.at;
-    if (t->layout != TMAC_LAYOUT_NESTED) {
+    if (!tmac_layout_is_nested(t->layout)) {
         t->scale = c->scale.at;
         t->minimum = c->minimum.at;
-    } else if (t->minimum) {
+    } else if (t->minimum && t->layout == TMAC_LAYOUT_NESTED) {
         t->offset = 0.0f;
     }
     t->tables = c->tables.at;

@@ -17,7 +17,8 @@
 struct rung rungs[MAX_RUNGS];
 int rung_count;
 uint64_t test_seed;
-const char *const layout_names[TMAC_LAYOUT_COUNT] = {"ROWS32", "ROWS64", "QUAD", "DIRECT"};
+const char *const layout_names[TMAC_LAYOUT_COUNT] = {"ROWS32", "ROWS64", "QUAD",
+                                                     "DIRECT", "NESTED", "NESTED_ROWS32"};
 const char *const width_names[TMAC_W_COUNT] = {"1", "2", "3", "4", "ternary"};
 
 static char running[512]; /* the last rung_enter */

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-const char *const isa_names[ISAS] = {"scalar",          "x86-avx2", "x86-avx512", "x86-avx512-vnni",
-                                     "x86-avx512-vbmi", "arm64",    "arm64-dotprod"};
-const char *const context_layout_names[LAYOUTS] = {"rows32", "rows64", "quad", "direct",
-                                                  "nested"};
+const char *const isa_names[ISAS] = {"scalar",          "x86-avx2",        "x86-avx512",
+                                     "x86-avx512-vnni", "x86-avx512-vbmi", "arm64",
+                                     "arm64-dotprod"};
+const char *const context_layout_names[LAYOUTS] = {"rows32", "rows64", "quad",
+                                                   "direct", "nested", "nested_rows32"};
 
 struct isas isas_available(void)
 {
@@ -38,8 +39,13 @@ tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads)
     tmac_context *context;
 
     CHECK_OK(tmac_context_create(&options, &context));
-    context->kernels.nested = layout == TMAC_LAYOUT_NESTED;
-    memset(context->kernels.lookup_layout, (int)layout, sizeof context->kernels.lookup_layout);
+    struct tmac_kernels *kernels = &context->kernels;
+    const bool nested_lookup = layout == TMAC_LAYOUT_NESTED_ROWS32;
+    kernels->nested = layout == TMAC_LAYOUT_NESTED;
+    memset(kernels->lookup_layout, (int)(nested_lookup ? TMAC_LAYOUT_ROWS32 : layout),
+           sizeof kernels->lookup_layout);
+    memset(kernels->nested_lookup_layout, (int)(nested_lookup ? layout : TMAC_LAYOUT_COUNT),
+           sizeof kernels->nested_lookup_layout);
     return context;
 }
 

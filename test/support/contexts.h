@@ -19,7 +19,7 @@ struct isas {
 };
 struct isas isas_available(void);
 
-/* Packs everything in this layout; NESTED: what it can hold, the rest in DIRECT. */
+/* Packs everything in this layout; nested ones: what they can hold, the rest in DIRECT or ROWS32. */
 tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads);
 
 /* One context per layout, scalar and best instruction set; freed at exit of the group. */

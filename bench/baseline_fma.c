@@ -83,7 +83,8 @@ static void pack(const struct baseline *b, const struct baseline_source *source,
 }
 
 /* One column: the zeros' part of every group and lane, then the activations, divided by what the
- * codes are too great. More: as they are. */
+ * codes are too great. More: TILE_K of every column, then the next: columns a power of two apart
+ * would push each other out of the cache. */
 static size_t prepared_bytes(const struct baseline *b, struct baseline_shape shape, int columns)
 {
     const size_t cols = (size_t)shape.cols;
@@ -91,6 +92,18 @@ static size_t prepared_bytes(const struct baseline *b, struct baseline_shape sha
     if (columns > 1)
         return (size_t)columns * cols * sizeof(float);
     return (cols + baseline_groups(shape) * (size_t)b->k_step / 32) * sizeof(float);
+}
+
+static int tile_length(int64_t cols, int64_t k)
+{
+    return (int)(cols - k < TILE_K ? cols - k : TILE_K);
+}
+
+static void cut_columns(int64_t cols, const float *x, int columns, float *out)
+{
+    for (int64_t k = 0; k < cols; k += TILE_K)
+        for (int n = 0; n < columns; n++, out += tile_length(cols, k))
+            memcpy(out, x + n * cols + k, (size_t)tile_length(cols, k) * sizeof *x);
 }
 
 static void prepare(const struct baseline *b, struct baseline_shape shape, const float *x,
@@ -101,7 +114,7 @@ static void prepare(const struct baseline *b, struct baseline_shape shape, const
     float factor[32];
 
     if (columns > 1) {
-        memcpy(prepared, x, prepared_bytes(b, shape, columns));
+        cut_columns(shape.cols, x, columns, prepared);
         return;
     }
     for (int i = 0; i < 32; i++)

@@ -109,17 +109,17 @@ TEMPLATE void LOOPS(dequantize)(const int bits, const LOOPS(words) *stream, cons
             }
 }
 
-/* ROWS rows of floats with GEMM_COLUMNS columns. */
-TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const float *x, int64_t stride, int k,
+/* ROWS rows of floats with GEMM_COLUMNS columns, `length` of each. */
+TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const LOOPS(floats) *x, int length,
                                      LOOPS(floats) sums[GEMM_COLUMNS][ROWS])
 {
     LOOPS(floats) acc[GEMM_COLUMNS][ROWS];
 
     memcpy(acc, sums, sizeof acc);
-    for (int i = 0; i < k / LANES; i++) {
+    for (int i = 0; i < length / LANES; i++) {
         LOOPS(floats) column[GEMM_COLUMNS];
         for (int n = 0; n < GEMM_COLUMNS; n++)
-            memcpy(&column[n], x + n * stride + i * LANES, sizeof column[n]);
+            column[n] = x[n * (length / LANES) + i];
         _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++)
         {
             const LOOPS(floats) row = w[r * (TILE_K / LANES) + i];
@@ -132,7 +132,7 @@ TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const float *x, int
 
 /* TILE_ROWS rows with all columns; TILE_K weights of each at a time. */
 TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, const void *packed,
-                               int64_t row, const float *x, int columns, float *y)
+                               int64_t row, const LOOPS(floats) *x, int columns, float *y)
 {
     LOOPS(floats) tile[TILE_ROWS * TILE_K / LANES];
     LOOPS(floats) sums[TILE_ROWS / ROWS][MOST_COLUMNS][ROWS];
@@ -144,7 +144,7 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
     for (int b = 0; b < TILE_ROWS / ROWS; b++)
         memset(sums[b], 0, (size_t)columns * sizeof sums[b][0]);
     for (int64_t k = 0; k < shape.cols; k += TILE_K) {
-        const int length = (int)(shape.cols - k < TILE_K ? shape.cols - k : TILE_K);
+        const int length = tile_length(shape.cols, k);
         for (int b = 0; b < TILE_ROWS / ROWS; b++)
             LOOPS(dequantize)(bits,
                               stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
@@ -153,7 +153,7 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
         for (int n = 0; n < columns; n += GEMM_COLUMNS)
             for (int b = 0; b < TILE_ROWS / ROWS; b++)
                 LOOPS(multiply_floats)(tile + b * ROWS * TILE_K / LANES,
-                                       x + n * shape.cols + k, shape.cols, length, &sums[b][n]);
+                                       x + (k * columns + n * length) / LANES, length, &sums[b][n]);
     }
     for (int n = 0; n < columns; n++)
         for (int r = 0; r < TILE_ROWS; r++)

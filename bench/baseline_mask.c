@@ -61,7 +61,8 @@ AVX2 static void sums_f32_avx2(const void *bits, const void *x, int32_t *sums)
     __m256 sum[4] = {{0}}, top[4];
 
     for (int word = 0; word < BASELINE_GROUP / 32; word++, v += 4) {
-        memcpy(top, v, sizeof top);
+        for (int t = 0; t < 4; t++)
+            top[t] = v[t];
         for (int j = 0; j < 32; j++, xk++) {
             const __m256 all = _mm256_broadcast_ss(xk);
             UNROLL for (int t = 0; t < 4; t++)
@@ -73,7 +74,7 @@ AVX2 static void sums_f32_avx2(const void *bits, const void *x, int32_t *sums)
             }
         }
     }
-    memcpy(sums, sum, sizeof sum);
+    UNROLL for (int t = 0; t < 4; t++) _mm256_storeu_ps((float *)sums + 8 * t, sum[t]);
 }
 
 AVX2 static void sums_sad_avx2(const void *bits, const void *x, int32_t *sums)
@@ -83,7 +84,8 @@ AVX2 static void sums_sad_avx2(const void *bits, const void *x, int32_t *sums)
     __m256i sum[4] = {{0}}, top[4];
 
     for (int byte = 0; byte < BASELINE_GROUP / 64; byte++, v += 4) {
-        memcpy(top, v, sizeof top);
+        for (int t = 0; t < 4; t++)
+            top[t] = v[t];
         for (int j = 0; j < 8; j++, xk++) {
             const __m256i all = _mm256_set1_epi64x(*xk);
             UNROLL for (int t = 0; t < 4; t++)
@@ -123,10 +125,13 @@ AVX512 static void sums_f32_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP; k++, mask += 8) {
         const __m512 all = _mm512_set1_ps(xk[k]);
-        UNROLL for (int t = 0; t < 8; t++) sum[t] =
-            _mm512_mask_add_ps(sum[t], mask[t], sum[t], all);
+        UNROLL for (int t = 0; t < 8; t++)
+        {
+            sum[t] = _mm512_mask_add_ps(sum[t], mask[t], sum[t], all);
+        }
     }
-    memcpy(sums, sum, sizeof sum);
+    for (int t = 0; t < 8; t++)
+        _mm512_storeu_ps(sums + 16 * t, sum[t]);
 }
 
 AVX512 static void sums_i16_avx512(const void *bits, const void *x, int32_t *sums)
@@ -137,8 +142,10 @@ AVX512 static void sums_i16_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP; k++, mask += 4) {
         const __m512i all = _mm512_set1_epi16(xk[k]);
-        UNROLL for (int t = 0; t < 4; t++) sum[t] =
-            _mm512_mask_add_epi16(sum[t], mask[t], sum[t], all);
+        UNROLL for (int t = 0; t < 4; t++)
+        {
+            sum[t] = _mm512_mask_add_epi16(sum[t], mask[t], sum[t], all);
+        }
     }
     for (int t = 0; t < 4; t++) {
         const __m256i low = _mm512_castsi512_si256(sum[t]);
@@ -177,10 +184,14 @@ VNNI static void sums_dot_vnni(const void *bits, const void *x, int32_t *sums)
 
     for (int k = 0; k < BASELINE_GROUP / 4; k++, mask += 8) {
         const __m512i all = _mm512_set1_epi32(xk[k]);
-        UNROLL for (int t = 0; t < 8; t++) sum[t] = _mm512_dpbusd_epi32(
-            sum[t], _mm512_set1_epi8(1), _mm512_maskz_mov_epi8(mask[t], all));
+        UNROLL for (int t = 0; t < 8; t++)
+        {
+            const __m512i chosen = _mm512_maskz_mov_epi8(mask[t], all);
+            sum[t] = _mm512_dpbusd_epi32(sum[t], _mm512_set1_epi8(1), chosen);
+        }
     }
-    memcpy(sums, sum, sizeof sum);
+    for (int t = 0; t < 8; t++)
+        _mm512_storeu_si512(sums + 16 * t, sum[t]);
 }
 
 AVX512 static void scale_avx512(const struct form *form, const int32_t *sums,

@@ -59,10 +59,10 @@ void add_baseline_rows(const Format &format)
 {
     for (int i = 0; i < baseline_count(); i++) {
         const baseline *loops = baseline_at(i);
-        const Shape l1 = l1_shape(format);
+        const Shape l1 = l1_shape(format, std::max(64, loops->row_step));
         add("gemv", {loops, &format, {4096, 4096}, 1});
         add("gemm", {loops, &format, {4096, 4096}, 32});
-        add("l1", {loops, &format, {std::max<int64_t>(l1.rows, loops->row_step), l1.cols}, 1});
+        add("l1", {loops, &format, l1, 1});
     }
 }
 

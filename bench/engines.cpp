@@ -77,9 +77,9 @@ std::vector<Shape> shapes_of(const Format &format)
     return shapes;
 }
 
-Shape l1_shape(const Format &format)
+Shape l1_shape(const Format &format, int64_t rows)
 {
-    return {code_bits(format.width) > 2 ? 32 : 64, 1024};
+    return {rows, (code_bits(format.width) > 2 ? 32768 : 65536) / rows};
 }
 
 const std::vector<int64_t> &column_counts()

@@ -13,8 +13,8 @@
 const std::vector<int> &thread_counts();
 std::vector<Shape> shapes_of(const Format &format); // those with whole groups, or blocks
 const std::vector<int64_t> &column_counts();
-// A matrix of about 16 KB: whole tiles, as few as there may be.
-Shape l1_shape(const Format &format);
+// A matrix of about 16 KB with so many rows.
+Shape l1_shape(const Format &format, int64_t rows);
 
 // An instruction set and family of libtmac: "x86-avx2", TMAC_FAMILY_AUTO.
 struct Engine {

@@ -192,7 +192,7 @@ void add_pack_rows(Case c)
 
 void add_l1_row(Case c)
 {
-    c.shape = l1_shape(*c.format);
+    c.shape = l1_shape(*c.format, plan_of(c).row_step); // one tile, and it is full
     add("l1", text(c.shape), "", c, run_l1);
 }
 

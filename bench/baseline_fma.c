@@ -18,9 +18,9 @@
 #include <immintrin.h>
 
 enum {
-    ROWS = 4,       /* at a time: they share the activations' loads */
-    TILE_ROWS = 8,  /* gemm: rows of floats that are made at once, */
-    TILE_K = 512,   /* and how long they are: 16 KB */
+    ROWS = 4,      /* at a time: they share the activations' loads */
+    TILE_ROWS = 8, /* gemm: rows of floats that are made at once, */
+    TILE_K = 512,  /* and how long they are: 16 KB */
     MOST_COLUMNS = 256,
 };
 

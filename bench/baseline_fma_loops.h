@@ -20,7 +20,7 @@ typedef int32_t LOOPS(ints) __attribute__((vector_size(BYTES)));
 typedef uint32_t LOOPS(words) __attribute__((vector_size(BYTES)));
 
 /* Code i of every lane, times 2^place_of(bits, i). */
-TEMPLATE LOOPS(floats) LOOPS(code)(const LOOPS(words) *stream, const int bits, const int i)
+TEMPLATE LOOPS(floats) LOOPS(code)(const LOOPS(words) * stream, const int bits, const int i)
 {
     const int at = i * bits / 32, offset = i * bits % 32;
     const uint32_t mask = (1u << bits) - 1;
@@ -50,8 +50,8 @@ TEMPLATE float LOOPS(sum)(LOOPS(floats) v)
 /* ---- one column ---- */
 
 /* The groups of a unit, for ROWS rows. */
-TEMPLATE void LOOPS(add_unit)(const int bits, const LOOPS(words) *stream, const uint16_t *scales,
-                              const LOOPS(floats) *zeros, const LOOPS(floats) *x,
+TEMPLATE void LOOPS(add_unit)(const int bits, const LOOPS(words) * stream, const uint16_t *scales,
+                              const LOOPS(floats) * zeros, const LOOPS(floats) * x,
                               LOOPS(floats) acc[ROWS])
 {
     const int codes = BASELINE_GROUP / LANES;
@@ -64,8 +64,8 @@ TEMPLATE void LOOPS(add_unit)(const int bits, const LOOPS(words) *stream, const 
         _Pragma("GCC unroll 16") for (int i = g * codes; i < (g + 1) * codes; i++)
         {
             const LOOPS(floats) xi = x[i];
-            _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++)
-                group[r] = FMA(LOOPS(code)(stream + r * bits, bits, i), xi, group[r]);
+            _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++) group[r] =
+                FMA(LOOPS(code)(stream + r * bits, bits, i), xi, group[r]);
         }
         for (int r = 0; r < ROWS; r++)
             acc[r] = FMA(HALF(scales[g * ROWS + r]), group[r], acc[r]);
@@ -92,8 +92,8 @@ TEMPLATE void LOOPS(gemv)(const int bits, struct baseline_shape shape, const voi
 
 /* ---- several columns: floats first, for ROWS rows and `units` units ---- */
 
-TEMPLATE void LOOPS(dequantize)(const int bits, const LOOPS(words) *stream, const uint16_t *scales,
-                                int units, LOOPS(floats) *out)
+TEMPLATE void LOOPS(dequantize)(const int bits, const LOOPS(words) * stream, const uint16_t *scales,
+                                int units, LOOPS(floats) * out)
 {
     const int codes = BASELINE_GROUP / LANES;
 
@@ -110,7 +110,7 @@ TEMPLATE void LOOPS(dequantize)(const int bits, const LOOPS(words) *stream, cons
 }
 
 /* ROWS rows of floats with GEMM_COLUMNS columns, `length` of each. */
-TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const LOOPS(floats) *x, int length,
+TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) * w, const LOOPS(floats) * x, int length,
                                      LOOPS(floats) sums[GEMM_COLUMNS][ROWS])
 {
     LOOPS(floats) acc[GEMM_COLUMNS][ROWS];
@@ -123,8 +123,8 @@ TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const LOOPS(floats)
         _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++)
         {
             const LOOPS(floats) row = w[r * (TILE_K / LANES) + i];
-            _Pragma("GCC unroll 4") for (int n = 0; n < GEMM_COLUMNS; n++)
-                acc[n][r] = FMA(row, column[n], acc[n][r]);
+            _Pragma("GCC unroll 4") for (int n = 0; n < GEMM_COLUMNS; n++) acc[n][r] =
+                FMA(row, column[n], acc[n][r]);
         }
     }
     memcpy(sums, acc, sizeof acc);
@@ -132,7 +132,7 @@ TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) *w, const LOOPS(floats)
 
 /* TILE_ROWS rows with all columns; TILE_K weights of each at a time. */
 TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, const void *packed,
-                               int64_t row, const LOOPS(floats) *x, int columns, float *y)
+                               int64_t row, const LOOPS(floats) * x, int columns, float *y)
 {
     LOOPS(floats) tile[TILE_ROWS * TILE_K / LANES];
     LOOPS(floats) sums[TILE_ROWS / ROWS][MOST_COLUMNS][ROWS];
@@ -146,22 +146,23 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
     for (int64_t k = 0; k < shape.cols; k += TILE_K) {
         const int length = tile_length(shape.cols, k);
         for (int b = 0; b < TILE_ROWS / ROWS; b++)
-            LOOPS(dequantize)(bits,
-                              stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
-                              scales + b * block_scales + k / BASELINE_GROUP * ROWS,
-                              length / (32 * LANES), tile + b * ROWS * TILE_K / LANES);
+            LOOPS(dequantize)
+            (bits, stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
+             scales + b * block_scales + k / BASELINE_GROUP * ROWS, length / (32 * LANES),
+             tile + b * ROWS * TILE_K / LANES);
         for (int n = 0; n < columns; n += GEMM_COLUMNS)
             for (int b = 0; b < TILE_ROWS / ROWS; b++)
-                LOOPS(multiply_floats)(tile + b * ROWS * TILE_K / LANES,
-                                       x + (k * columns + n * length) / LANES, length, &sums[b][n]);
+                LOOPS(multiply_floats)
+                (tile + b * ROWS * TILE_K / LANES, x + (k * columns + n * length) / LANES, length,
+                 &sums[b][n]);
     }
     for (int n = 0; n < columns; n++)
         for (int r = 0; r < TILE_ROWS; r++)
             y[n * shape.rows + row + r] = LOOPS(sum)(sums[r / ROWS][n][r % ROWS]);
 }
 
-TEMPLATE void LOOPS(multiply_width)(const int bits, struct baseline_shape shape,
-                                    const void *packed, const void *prepared, int columns, float *y)
+TEMPLATE void LOOPS(multiply_width)(const int bits, struct baseline_shape shape, const void *packed,
+                                    const void *prepared, int columns, float *y)
 {
     if (columns == 1)
         LOOPS(gemv)(bits, shape, packed, prepared, y);

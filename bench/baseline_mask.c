@@ -68,8 +68,7 @@ AVX2 static void sums_f32_avx2(const void *bits, const void *x, int32_t *sums)
             UNROLL for (int t = 0; t < 4; t++)
             {
                 const __m256i next = _mm256_slli_epi32(_mm256_castps_si256(top[t]), 1);
-                sum[t] = _mm256_add_ps(sum[t],
-                                       _mm256_blendv_ps(_mm256_setzero_ps(), all, top[t]));
+                sum[t] = _mm256_add_ps(sum[t], _mm256_blendv_ps(_mm256_setzero_ps(), all, top[t]));
                 top[t] = _mm256_castsi256_ps(next);
             }
         }
@@ -107,8 +106,8 @@ AVX2 static void scale_avx2(const struct form *form, const int32_t *sums, const 
 {
     for (int r = 0; r < block_rows(form); r += 8) {
         const __m256i bytes = _mm256_loadu_si256((const __m256i *)(sums + r));
-        const __m256 sum = form->activations == F32 ? _mm256_castsi256_ps(bytes)
-                                                    : _mm256_cvtepi32_ps(bytes);
+        const __m256 sum =
+            form->activations == F32 ? _mm256_castsi256_ps(bytes) : _mm256_cvtepi32_ps(bytes);
         const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + r)));
         const __m256 group = _mm256_fmsub_ps(_mm256_set1_ps(unit), sum, _mm256_set1_ps(all));
         _mm256_storeu_ps(y + r, _mm256_fmadd_ps(scale, group, _mm256_loadu_ps(y + r)));
@@ -199,8 +198,8 @@ AVX512 static void scale_avx512(const struct form *form, const int32_t *sums,
 {
     for (int r = 0; r < block_rows(form); r += 16) {
         const __m512i bytes = _mm512_loadu_si512(sums + r);
-        const __m512 sum = form->activations == F32 ? _mm512_castsi512_ps(bytes)
-                                                    : _mm512_cvtepi32_ps(bytes);
+        const __m512 sum =
+            form->activations == F32 ? _mm512_castsi512_ps(bytes) : _mm512_cvtepi32_ps(bytes);
         const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + r)));
         const __m512 group = _mm512_fmsub_ps(_mm512_set1_ps(unit), sum, _mm512_set1_ps(all));
         _mm512_storeu_ps(y + r, _mm512_fmadd_ps(scale, group, _mm512_loadu_ps(y + r)));
@@ -231,8 +230,8 @@ static int bit_of(const struct form *form, int r, int k)
     const int element = row * form->neighbours + k % form->neighbours;
     const int elements = form->rows * form->neighbours;
 
-    return ((unit * form->vectors + vector) * elements + element) * form->element +
-           form->element - 1 - turn;
+    return ((unit * form->vectors + vector) * elements + element) * form->element + form->element -
+           1 - turn;
 }
 
 /* Bits: [block][group], as the form says. Scales: [block][group][row]. */
@@ -392,10 +391,10 @@ int baseline_list_mask(struct baseline_entry *entries)
 
     __builtin_cpu_init();
     for (int i = 0; i < count; i++) {
-        const int usable = i < 2   ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-                           : i < 5 ? __builtin_cpu_supports("avx512bw") &&
-                                         __builtin_cpu_supports("avx512vl")
-                                   : __builtin_cpu_supports("avx512vnni");
+        const int usable =
+            i < 2   ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+            : i < 5 ? __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+                    : __builtin_cpu_supports("avx512vnni");
         entries[i] = (struct baseline_entry){loops(names[i], &forms[i]), usable != 0};
     }
     return count;

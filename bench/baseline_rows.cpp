@@ -41,8 +41,8 @@ void run(benchmark::State &state, const Case &c)
     report_product(state, row, times);
     state.counters["tables_us"] = prepare.best * 1e6; // what stands in their place
     state.SetLabel(c.loops->name);
-    report_error(state, squared_error(row, x, y,
-                                      [&](int64_t m, float *out) { matrix.unpack(m, out); }));
+    report_error(state,
+                 squared_error(row, x, y, [&](int64_t m, float *out) { matrix.unpack(m, out); }));
 }
 
 void add(const std::string &kind, const Case &c)

@@ -30,8 +30,8 @@ EnergyMeter::EnergyMeter(const std::string &folder)
     for (const auto &entry : std::filesystem::directory_iterator(folder, error)) {
         const std::string path = entry.path().string();
         Counter counter = {path + "/energy_uj", "", 0, 0};
-        if (is_package(entry.path().filename().string()) && read_value(path + "/name", counter.name) &&
-            counter.name.rfind("package", 0) == 0 &&
+        if (is_package(entry.path().filename().string()) &&
+            read_value(path + "/name", counter.name) && counter.name.rfind("package", 0) == 0 &&
             read_value(path + "/max_energy_range_uj", counter.range) &&
             read_value(counter.file, counter.last))
             counters.push_back(counter);
@@ -52,7 +52,8 @@ double EnergyMeter::lap()
     for (Counter &counter : counters) {
         uint64_t now = counter.last;
         read_value(counter.file, now);
-        microjoules += now >= counter.last ? now - counter.last : now + counter.range - counter.last;
+        microjoules +=
+            now >= counter.last ? now - counter.last : now + counter.range - counter.last;
         counter.last = now;
     }
     return static_cast<double>(microjoules) * 1e-6;

@@ -69,9 +69,9 @@ std::vector<Shape> shapes_of(const Format &format)
 {
     std::vector<Shape> shapes;
 
-    for (const Shape shape : {Shape{4096, 4096}, Shape{11008, 4096}, Shape{4096, 14336},
-                              Shape{2048, 2048}, Shape{512, 512}, Shape{576, 576},
-                              Shape{1536, 576}, Shape{576, 1536}, Shape{192, 576}})
+    for (const Shape shape :
+         {Shape{4096, 4096}, Shape{11008, 4096}, Shape{4096, 14336}, Shape{2048, 2048},
+          Shape{512, 512}, Shape{576, 576}, Shape{1536, 576}, Shape{576, 1536}, Shape{192, 576}})
         if (shape.cols % column_step(format) == 0)
             shapes.push_back(shape);
     return shapes;

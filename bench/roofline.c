@@ -428,38 +428,36 @@ double roofline_read_bytes_per_second(size_t footprint, int threads)
     return best;
 }
 
-double roofline_dot_per_second(int threads)
+/* Loops that only use registers. */
+static double best_in_registers(int (*list)(struct loop[MAX_LOOPS]), int threads, const char **name)
 {
     struct loop loops[MAX_LOOPS];
 
-    return best_loop(loops, dot_loops(loops), NULL, 0, clamp_threads(threads), NULL);
+    return best_loop(loops, list(loops), NULL, 0, clamp_threads(threads), name);
+}
+
+double roofline_dot_per_second(int threads)
+{
+    return best_in_registers(dot_loops, threads, NULL);
 }
 
 double roofline_lookup_per_second(int threads)
 {
-    struct loop loops[MAX_LOOPS];
-
-    return best_loop(loops, lookup_loops(loops), NULL, 0, clamp_threads(threads), NULL);
-}
-
-static const char *best_name(const struct loop *loops, int count)
-{
-    const char *name = "none";
-
-    best_loop(loops, count, NULL, 0, 1, &name);
-    return name;
+    return best_in_registers(lookup_loops, threads, NULL);
 }
 
 const char *roofline_dot_instruction(void)
 {
-    struct loop loops[MAX_LOOPS];
+    const char *name = "none";
 
-    return best_name(loops, dot_loops(loops));
+    best_in_registers(dot_loops, 1, &name);
+    return name;
 }
 
 const char *roofline_lookup_instruction(void)
 {
-    struct loop loops[MAX_LOOPS];
+    const char *name = "none";
 
-    return best_name(loops, lookup_loops(loops));
+    best_in_registers(lookup_loops, 1, &name);
+    return name;
 }

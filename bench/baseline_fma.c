@@ -120,11 +120,13 @@ static void prepare(const struct baseline *b, struct baseline_shape shape, const
     for (int i = 0; i < 32; i++)
         factor[i] = factor_of(shape.bits) / (float)(1u << place_of(shape.bits, i));
     memset(zeros, 0, (size_t)(scaled - zeros) * sizeof *zeros);
-    for (int64_t k = 0; k < shape.cols; k += lanes)
+    for (int64_t k = 0, i = 0; k < shape.cols; k += lanes, i = (i + 1) % 32) {
+        float *zero = zeros + k / BASELINE_GROUP * lanes;
         for (int64_t lane = 0; lane < lanes; lane++) {
-            zeros[k / BASELINE_GROUP * lanes + lane] -= zero_of(shape.bits) * x[k + lane];
-            scaled[k + lane] = factor[k % b->k_step / lanes] * x[k + lane];
+            zero[lane] -= zero_of(shape.bits) * x[k + lane];
+            scaled[k + lane] = factor[i] * x[k + lane];
         }
+    }
 }
 
 #define LOOPS(name) name##_avx2

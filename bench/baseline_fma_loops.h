@@ -147,14 +147,14 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
         const int length = tile_length(shape.cols, k);
         for (int b = 0; b < TILE_ROWS / ROWS; b++)
             LOOPS(dequantize)
-            (bits, stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
-             scales + b * block_scales + k / BASELINE_GROUP * ROWS, length / (32 * LANES),
-             tile + b * ROWS * TILE_K / LANES);
+        (bits, stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
+         scales + b * block_scales + k / BASELINE_GROUP * ROWS, length / (32 * LANES),
+         tile + b * ROWS * TILE_K / LANES);
         for (int n = 0; n < columns; n += GEMM_COLUMNS)
             for (int b = 0; b < TILE_ROWS / ROWS; b++)
                 LOOPS(multiply_floats)
-                (tile + b * ROWS * TILE_K / LANES, x + (k * columns + n * length) / LANES, length,
-                 &sums[b][n]);
+        (tile + b * ROWS * TILE_K / LANES, x + (k * columns + n * length) / LANES, length,
+         &sums[b][n]);
     }
     for (int n = 0; n < columns; n++)
         for (int r = 0; r < TILE_ROWS; r++)

@@ -17,7 +17,6 @@
  */
 #include "baseline_list.h"
 
-#include <math.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -279,34 +278,50 @@ static size_t prepared_bytes(const struct baseline *b, struct baseline_shape sha
            (size_t)columns;
 }
 
-static float greatest(const float *x)
+AVX2 static float greatest(const float *x)
 {
-    float most = 1e-25f;
+    __m256 most = _mm256_set1_ps(1e-25f);
+    float lane[8];
 
+    for (int k = 0; k < BASELINE_GROUP; k += 8)
+        most = _mm256_max_ps(most, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_loadu_ps(x + k)));
+    _mm256_storeu_ps(lane, most);
+    for (int i = 1; i < 8; i++)
+        lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
+    return lane[0];
+}
+
+/* Rounds x / unit, and tells the sum. */
+AVX2 static int round_all(const float *x, float unit, int32_t *rounded)
+{
+    const __m256 inverse = _mm256_set1_ps(1 / unit);
+    int sum = 0;
+
+    for (int k = 0; k < BASELINE_GROUP; k += 8)
+        _mm256_storeu_si256((__m256i *)(rounded + k),
+                            _mm256_cvtps_epi32(_mm256_mul_ps(inverse, _mm256_loadu_ps(x + k))));
     for (int k = 0; k < BASELINE_GROUP; k++)
-        most = fabsf(x[k]) > most ? fabsf(x[k]) : most;
-    return most;
+        sum += rounded[k];
+    return sum;
 }
 
 /* One group, rounded to the form's integers. */
-static struct group round_group(enum activations type, const float *x, void *out)
+AVX2 static struct group round_group(enum activations type, const float *x, void *out)
 {
     /* 128 words of 255 are 32640: still a word. */
     const float unit = greatest(x) / (type == I16 ? 255 : 127);
-    int sum = 0;
+    const int middle = type == U8 ? MIDDLE : 0;
+    int32_t rounded[BASELINE_GROUP];
+    const int sum = round_all(x, unit, rounded);
 
-    for (int k = 0; k < BASELINE_GROUP; k++) {
-        const int value = (int)rintf(x[k] / unit);
-        sum += value;
-        if (type == I16)
-            ((int16_t *)out)[k] = (int16_t)value;
-        else
-            ((uint8_t *)out)[k] = (uint8_t)(type == U8 ? value + MIDDLE : value);
-    }
+    if (type == I16)
+        for (int k = 0; k < BASELINE_GROUP; k++)
+            ((int16_t *)out)[k] = (int16_t)rounded[k];
+    else
+        for (int k = 0; k < BASELINE_GROUP; k++)
+            ((uint8_t *)out)[k] = (uint8_t)(rounded[k] + middle);
     /* Selected or not, U8 adds the middle for every weight. */
-    if (type == U8)
-        sum += 2 * MIDDLE * BASELINE_GROUP;
-    return (struct group){2 * unit, unit * (float)sum};
+    return (struct group){2 * unit, unit * (float)(sum + 2 * middle * BASELINE_GROUP)};
 }
 
 static struct group copy_group(const float *x, void *out)

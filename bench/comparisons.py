@@ -131,11 +131,10 @@ def fma(results):
 def one_bit_rows(results, name):
     """(way, gemv, l1)"""
     for isa in results.isas:
-        l1 = results.find(kind="l1", format=name, isa=isa, forced=False, threads=1)
-        ours = results.own(name, isa)
-        if ours:
-            l1 = [row for row in l1 if row.family == ours.family]
-            yield f"libtmac {isa}, {ours.family}", ours, l1[0] if l1 else None
+        for family in ("lookup", "direct"):
+            gemv, l1 = (results.family(kind, name, family, isa) for kind in ("gemv", "l1"))
+            if gemv:
+                yield f"libtmac {isa}, {family}", gemv, l1
     for loops in results.baseline_loops("mask-add-") + results.baseline_loops("fma-"):
         yield loops, results.baseline("gemv", name, loops), results.baseline("l1", name, loops)
 

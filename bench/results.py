@@ -164,11 +164,11 @@ class Results:
     def peer_of_width(self, width, **wanted):
         return self.peer(WIDTHS[width][1], **wanted)
 
-    def family(self, kind, format_name, family):
-        """libtmac's row of a family on the best instruction set, chosen or forced, or None."""
-        rows = self.find(
-            kind=kind, format=format_name, isa=self.best_isa, family=family, threads=1
-        )
+    def family(self, kind, format_name, family, isa=None):
+        """libtmac's row of a family, chosen or forced, or None; on the best instruction set, unless
+        one is named."""
+        isa = isa or self.best_isa
+        rows = self.find(kind=kind, format=format_name, isa=isa, family=family, threads=1)
         rows = [row for row in rows if kind == "l1" or row.shape == "4096x4096"]
         return rows[0] if rows else None
 

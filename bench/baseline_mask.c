@@ -28,6 +28,20 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
+/* Sums stay in the registers they are in: gcc would copy them to and fro, at the cost of a third of
+ * the time. */
+AVX512 INLINE __m512i here(__m512i sum)
+{
+    __asm__("" : "+v"(sum));
+    return sum;
+}
+
+AVX512 INLINE __m512i add_chosen(__m512i sum, __mmask32 mask, __m512i all)
+{
+    __asm__("vpaddw %2, %0, %0%{%1%}" : "+v"(sum) : "Yk"(mask), "v"(all));
+    return sum;
+}
+
 enum { MOST_ROWS = 128, MIDDLE = 128 };
 
 enum activations { F32, I16, U8, I8 };
@@ -140,10 +154,7 @@ AVX512 static void sums_i16_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP; k++, mask += 4) {
         const __m512i all = _mm512_set1_epi16(xk[k]);
-        UNROLL for (int t = 0; t < 4; t++)
-        {
-            sum[t] = _mm512_mask_add_epi16(sum[t], mask[t], sum[t], all);
-        }
+        UNROLL for (int t = 0; t < 4; t++) sum[t] = add_chosen(sum[t], mask[t], all);
     }
     for (int t = 0; t < 4; t++) {
         const __m256i low = _mm512_castsi512_si256(sum[t]);
@@ -185,7 +196,7 @@ VNNI static void sums_dot_vnni(const void *bits, const void *x, int32_t *sums)
         UNROLL for (int t = 0; t < 8; t++)
         {
             const __m512i chosen = _mm512_maskz_mov_epi8(mask[t], all);
-            sum[t] = _mm512_dpbusd_epi32(sum[t], _mm512_set1_epi8(1), chosen);
+            sum[t] = here(_mm512_dpbusd_epi32(sum[t], _mm512_set1_epi8(1), chosen));
         }
     }
     for (int t = 0; t < 8; t++)

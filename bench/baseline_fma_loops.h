@@ -20,14 +20,16 @@ typedef int32_t LOOPS(ints) __attribute__((vector_size(BYTES)));
 typedef uint32_t LOOPS(words) __attribute__((vector_size(BYTES)));
 
 /* Code i of every lane, times 2^place_of(bits, i). */
-TEMPLATE LOOPS(floats) LOOPS(code)(const LOOPS(words) * stream, const int bits, const int i)
+TEMPLATE LOOPS(floats)
+    LOOPS(code)(const LOOPS(words) * stream, const uint32_t *masks, const int bits, const int i)
 {
     const int at = i * bits / 32, offset = i * bits % 32;
-    const uint32_t mask = (1u << bits) - 1;
+    /* The eight of 4 bits stay in registers; there is no room for more. */
+    const uint32_t mask = bits == 4 ? 15u << offset : masks[i];
     LOOPS(words) code;
 
     if (offset + bits < 32)
-        code = stream[at] & mask << offset;
+        code = stream[at] & mask;
     else if (offset + bits == 32)
         code = stream[at] >> offset;
     else
@@ -50,22 +52,23 @@ TEMPLATE float LOOPS(sum)(LOOPS(floats) v)
 /* ---- one column ---- */
 
 /* The groups of a unit, for ROWS rows. */
-TEMPLATE void LOOPS(add_unit)(const int bits, const LOOPS(words) * stream, const uint16_t *scales,
-                              const LOOPS(floats) * zeros, const LOOPS(floats) * x,
-                              LOOPS(floats) acc[ROWS])
+TEMPLATE void LOOPS(add_unit)(const int bits, const uint32_t *masks, const LOOPS(words) * stream,
+                              const uint16_t *scales, const LOOPS(floats) * zeros,
+                              const LOOPS(floats) * x, LOOPS(floats) acc[ROWS])
 {
     const int codes = BASELINE_GROUP / LANES;
 
-    _Pragma("GCC unroll 4") for (int g = 0; g < 32 / codes; g++)
-    {
+    UNROLL
+    for (int g = 0; g < 32 / codes; g++) {
         LOOPS(floats) group[ROWS];
         for (int r = 0; r < ROWS; r++)
             group[r] = zeros[g];
-        _Pragma("GCC unroll 16") for (int i = g * codes; i < (g + 1) * codes; i++)
-        {
+        UNROLL
+        for (int i = g * codes; i < (g + 1) * codes; i++) {
             const LOOPS(floats) xi = x[i];
-            _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++) group[r] =
-                FMA(LOOPS(code)(stream + r * bits, bits, i), xi, group[r]);
+            UNROLL
+            for (int r = 0; r < ROWS; r++)
+                group[r] = FMA(LOOPS(code)(stream + r * bits, masks, bits, i), xi, group[r]);
         }
         for (int r = 0; r < ROWS; r++)
             acc[r] = FMA(HALF(scales[g * ROWS + r]), group[r], acc[r]);
@@ -80,11 +83,13 @@ TEMPLATE void LOOPS(gemv)(const int bits, struct baseline_shape shape, const voi
     const LOOPS(floats) *zeros = prepared, *x = zeros + groups;
     const LOOPS(words) *stream = packed;
     const uint16_t *scales = scales_of(shape, packed);
+    uint32_t masks[32];
 
+    place_masks(bits, masks);
     for (int64_t m = 0; m < shape.rows; m += ROWS) {
         LOOPS(floats) acc[ROWS] = {{0}};
         for (int64_t u = 0; u < units; u++, stream += ROWS * bits, scales += unit_groups * ROWS)
-            LOOPS(add_unit)(bits, stream, scales, zeros + u * unit_groups, x + u * 32, acc);
+            LOOPS(add_unit)(bits, masks, stream, scales, zeros + u * unit_groups, x + u * 32, acc);
         for (int r = 0; r < ROWS; r++)
             y[m + r] = LOOPS(sum)(acc[r]);
     }
@@ -92,21 +97,29 @@ TEMPLATE void LOOPS(gemv)(const int bits, struct baseline_shape shape, const voi
 
 /* ---- several columns: floats first, for ROWS rows and `units` units ---- */
 
-TEMPLATE void LOOPS(dequantize)(const int bits, const LOOPS(words) * stream, const uint16_t *scales,
-                                int units, LOOPS(floats) * out)
+/* A unit of one row. */
+TEMPLATE void LOOPS(dequantize)(const int bits, const uint32_t *masks, const LOOPS(words) * stream,
+                                const uint16_t *scales, LOOPS(floats) * out)
 {
-    const int codes = BASELINE_GROUP / LANES;
+    UNROLL
+    for (int i = 0; i < 32; i++) {
+        const LOOPS(floats) scale = HALF(scales[i * LANES / BASELINE_GROUP * ROWS]);
+        const LOOPS(floats) code = LOOPS(code)(stream, masks, bits, i);
+        const float factor = factor_of(bits) / (float)(1u << place_of(bits, i));
+        out[i] = FMA(code, scale * factor, -scale * zero_of(bits));
+    }
+}
 
-    for (int u = 0; u < units; u++, stream += ROWS * bits, scales += 32 / codes * ROWS)
-        for (int r = 0; r < ROWS; r++)
-            _Pragma("GCC unroll 32") for (int i = 0; i < 32; i++)
-            {
-                const LOOPS(floats) scale = HALF(scales[i / codes * ROWS + r]);
-                const float factor = factor_of(bits) / (float)(1u << place_of(bits, i));
-                out[(r * (TILE_K / LANES / 32) + u) * 32 + i] =
-                    FMA(LOOPS(code)(stream + r * bits, bits, i), scale * factor,
-                        -scale * zero_of(bits));
-            }
+/* `length` weights of ROWS rows; in `out` a row has TILE_K. */
+TEMPLATE void LOOPS(dequantize_rows)(const int bits, const uint32_t *masks,
+                                     const LOOPS(words) * stream, const uint16_t *scales,
+                                     int length, LOOPS(floats) * out)
+{
+    const int unit_scales = 32 * LANES / BASELINE_GROUP * ROWS;
+
+    for (int u = 0; u < length / (32 * LANES); u++, scales += unit_scales, out += 32)
+        for (int r = 0; r < ROWS; r++, stream += bits)
+            LOOPS(dequantize)(bits, masks, stream, scales + r, out + r * (TILE_K / LANES));
 }
 
 /* ROWS rows of floats with GEMM_COLUMNS columns, `length` of each. */
@@ -120,11 +133,12 @@ TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) * w, const LOOPS(floats
         LOOPS(floats) column[GEMM_COLUMNS];
         for (int n = 0; n < GEMM_COLUMNS; n++)
             column[n] = x[n * (length / LANES) + i];
-        _Pragma("GCC unroll 4") for (int r = 0; r < ROWS; r++)
-        {
+        UNROLL
+        for (int r = 0; r < ROWS; r++) {
             const LOOPS(floats) row = w[r * (TILE_K / LANES) + i];
-            _Pragma("GCC unroll 4") for (int n = 0; n < GEMM_COLUMNS; n++) acc[n][r] =
-                FMA(row, column[n], acc[n][r]);
+            UNROLL
+            for (int n = 0; n < GEMM_COLUMNS; n++)
+                acc[n][r] = FMA(row, column[n], acc[n][r]);
         }
     }
     memcpy(sums, acc, sizeof acc);
@@ -134,27 +148,29 @@ TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) * w, const LOOPS(floats
 TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, const void *packed,
                                int64_t row, const LOOPS(floats) * x, int columns, float *y)
 {
-    LOOPS(floats) tile[TILE_ROWS * TILE_K / LANES];
+    LOOPS(floats) tile[TILE_ROWS / ROWS][ROWS * TILE_K / LANES];
     LOOPS(floats) sums[TILE_ROWS / ROWS][MOST_COLUMNS][ROWS];
-    const int64_t row_words = shape.cols * bits / 32 / LANES;
-    const LOOPS(words) *stream = (const LOOPS(words) *)packed + row * row_words;
-    const uint16_t *scales = scales_of(shape, packed) + row * (shape.cols / BASELINE_GROUP);
-    const int64_t block_scales = shape.cols / BASELINE_GROUP * ROWS;
+    const int64_t groups = shape.cols / BASELINE_GROUP, row_words = shape.cols * bits / 32 / LANES;
+    const LOOPS(words) *stream = packed;
+    const uint16_t *scales = scales_of(shape, packed);
+    uint32_t masks[32];
 
+    place_masks(bits, masks);
     for (int b = 0; b < TILE_ROWS / ROWS; b++)
         memset(sums[b], 0, (size_t)columns * sizeof sums[b][0]);
     for (int64_t k = 0; k < shape.cols; k += TILE_K) {
         const int length = tile_length(shape.cols, k);
-        for (int b = 0; b < TILE_ROWS / ROWS; b++)
-            LOOPS(dequantize)
-        (bits, stream + b * ROWS * row_words + k / (32 * LANES) * ROWS * bits,
-         scales + b * block_scales + k / BASELINE_GROUP * ROWS, length / (32 * LANES),
-         tile + b * ROWS * TILE_K / LANES);
-        for (int n = 0; n < columns; n += GEMM_COLUMNS)
+        for (int b = 0; b < TILE_ROWS / ROWS; b++) {
+            const int64_t first = row + b * ROWS;
+            LOOPS(dequantize_rows)
+            (bits, masks, stream + first * row_words + k * ROWS * bits / 32 / LANES,
+             scales + first * groups + k / BASELINE_GROUP * ROWS, length, tile[b]);
+        }
+        for (int n = 0; n < columns; n += GEMM_COLUMNS) {
+            const LOOPS(floats) *panel = x + (k * columns + n * length) / LANES;
             for (int b = 0; b < TILE_ROWS / ROWS; b++)
-                LOOPS(multiply_floats)
-        (tile + b * ROWS * TILE_K / LANES, x + (k * columns + n * length) / LANES, length,
-         &sums[b][n]);
+                LOOPS(multiply_floats)(tile[b], panel, length, &sums[b][n]);
+        }
     }
     for (int n = 0; n < columns; n++)
         for (int r = 0; r < TILE_ROWS; r++)

@@ -18,6 +18,9 @@ enum { BASELINE_MOST = 8 };
 int baseline_list_fma(struct baseline_entry *entries);
 int baseline_list_mask(struct baseline_entry *entries);
 
+/* Loops of a constant length, whose arrays are registers. */
+#define UNROLL _Pragma("GCC unroll 32")
+
 static inline size_t baseline_groups(struct baseline_shape shape)
 {
     return (size_t)(shape.cols / BASELINE_GROUP);

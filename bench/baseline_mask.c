@@ -26,7 +26,6 @@
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx2,fma,f16c")))
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
 
 /* Sums stay in the registers they are in: gcc would copy them to and fro, at the cost of a third of
  * the time. */
@@ -78,15 +77,17 @@ AVX2 static void sums_f32_avx2(const void *bits, const void *x, int32_t *sums)
             top[t] = v[t];
         for (int j = 0; j < 32; j++, xk++) {
             const __m256 all = _mm256_broadcast_ss(xk);
-            UNROLL for (int t = 0; t < 4; t++)
-            {
+            UNROLL
+            for (int t = 0; t < 4; t++) {
                 const __m256i next = _mm256_slli_epi32(_mm256_castps_si256(top[t]), 1);
                 sum[t] = _mm256_add_ps(sum[t], _mm256_blendv_ps(_mm256_setzero_ps(), all, top[t]));
                 top[t] = _mm256_castsi256_ps(next);
             }
         }
     }
-    UNROLL for (int t = 0; t < 4; t++) _mm256_storeu_ps((float *)sums + 8 * t, sum[t]);
+    UNROLL
+    for (int t = 0; t < 4; t++)
+        _mm256_storeu_ps((float *)sums + 8 * t, sum[t]);
 }
 
 AVX2 static void sums_sad_avx2(const void *bits, const void *x, int32_t *sums)
@@ -100,8 +101,8 @@ AVX2 static void sums_sad_avx2(const void *bits, const void *x, int32_t *sums)
             top[t] = v[t];
         for (int j = 0; j < 8; j++, xk++) {
             const __m256i all = _mm256_set1_epi64x(*xk);
-            UNROLL for (int t = 0; t < 4; t++)
-            {
+            UNROLL
+            for (int t = 0; t < 4; t++) {
                 const __m256i chosen = _mm256_blendv_epi8(middle, all, top[t]);
                 sum[t] = _mm256_add_epi32(sum[t], _mm256_sad_epu8(chosen, _mm256_setzero_si256()));
                 top[t] = _mm256_add_epi8(top[t], top[t]);
@@ -137,8 +138,8 @@ AVX512 static void sums_f32_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP; k++, mask += 8) {
         const __m512 all = _mm512_set1_ps(xk[k]);
-        UNROLL for (int t = 0; t < 8; t++)
-        {
+        UNROLL
+        for (int t = 0; t < 8; t++) {
             sum[t] = _mm512_mask_add_ps(sum[t], mask[t], sum[t], all);
         }
     }
@@ -154,7 +155,9 @@ AVX512 static void sums_i16_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP; k++, mask += 4) {
         const __m512i all = _mm512_set1_epi16(xk[k]);
-        UNROLL for (int t = 0; t < 4; t++) sum[t] = add_chosen(sum[t], mask[t], all);
+        UNROLL
+        for (int t = 0; t < 4; t++)
+            sum[t] = add_chosen(sum[t], mask[t], all);
     }
     for (int t = 0; t < 4; t++) {
         const __m256i low = _mm512_castsi512_si256(sum[t]);
@@ -173,8 +176,8 @@ AVX512 static void sums_sad_avx512(const void *bits, const void *x, int32_t *sum
 
     for (int k = 0; k < BASELINE_GROUP / 8; k++, mask += 8) {
         const __m512i all = _mm512_set1_epi64(xk[k]);
-        UNROLL for (int t = 0; t < 8; t++)
-        {
+        UNROLL
+        for (int t = 0; t < 8; t++) {
             const __m512i chosen = _mm512_mask_blend_epi8(mask[t], middle, all);
             sum[t] = _mm512_add_epi32(sum[t], _mm512_sad_epu8(chosen, _mm512_setzero_si512()));
         }
@@ -193,8 +196,8 @@ VNNI static void sums_dot_vnni(const void *bits, const void *x, int32_t *sums)
 
     for (int k = 0; k < BASELINE_GROUP / 4; k++, mask += 8) {
         const __m512i all = _mm512_set1_epi32(xk[k]);
-        UNROLL for (int t = 0; t < 8; t++)
-        {
+        UNROLL
+        for (int t = 0; t < 8; t++) {
             const __m512i chosen = _mm512_maskz_mov_epi8(mask[t], all);
             sum[t] = here(_mm512_dpbusd_epi32(sum[t], _mm512_set1_epi8(1), chosen));
         }

@@ -2,13 +2,13 @@
  *
  * Dequantize to float, then fused multiply-add.
  *
- * A vector's lanes are neighbours along K. In memory every lane has a stream of codes of its own, 32
- * of them in `bits` words of 32 bits; so one shift or one mask gives a code in every lane:
+ * A vector's lanes are neighbours along K. In memory every lane has a stream of codes of its own,
+ * 32 of them in `bits` words of 32 bits; so one shift or one mask gives a code in every lane:
  *
  *     mask, convert to float, fma     three instructions for a vector of weights, at any width
  *
- * A masked code keeps its place in the word, and is then too great by a power of two: gemv takes that
- * from the activations beforehand, which is exact. Only 3-bit codes ever cross a word's end.
+ * A masked code keeps its place in the word, and is then too great by a power of two: gemv takes
+ * that from the activations beforehand, which is exact. Only 3-bit codes ever cross a word's end.
  */
 #include "baseline_list.h"
 

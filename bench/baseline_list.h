@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of the baseline share. Each lists its loops; baseline.c asks which of them run here.
+ * What the files of the baseline share. Each lists its loops; baseline.c asks which run here.
  */
 #ifndef TMAC_BENCH_BASELINE_LIST_H
 #define TMAC_BENCH_BASELINE_LIST_H

@@ -52,7 +52,7 @@ struct form {
     int neighbours; /* along K in a row's lane */
     int element;    /* bits that are selected from in turn, the top one first; 1: masks */
     int paired;     /* vectors 2p and 2p + 1 have their rows in turn */
-    /* Sums of one group of selected activations, of all rows of a block in order; floats for F32. */
+    /* Sums of a group's selected activations, of all rows of a block in order; floats for F32. */
     void (*sums)(const void *bits, const void *x, int32_t *sums);
     /* y = fma(scale, unit * sum - all, y) for all rows of a block. */
     void (*scale)(const struct form *form, const int32_t *sums, const uint16_t *scales, float unit,
@@ -272,8 +272,8 @@ static void pack(const struct baseline *b, const struct baseline_source *source,
 
 /* ---- activations ---- */
 
-/* [group]: twice an integer's worth, and what a group's sums of them are to be lessened by. Then the
- * activations. */
+/* [group]: twice an integer's worth, and what a group's sums of them are to be lessened by. Then
+ * the activations. */
 struct group {
     float unit, all;
 };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables that answer one question each: few columns, small matrices, other ways to multiply, peaks."""
+"""Tables for one question each: few columns, small matrices, other ways to multiply, peaks."""
 
 from results import WIDTHS, width_of
 from sections import joules, number, peer_text, percent, ratio, table
@@ -72,8 +72,8 @@ def small_matrices(results):
     if not pairs:
         return ""
     return (
-        f"#### Small matrices, those of SmolLM2-135M, one column, {results.best_isa}, microseconds\n\n"
-        + table(head, [small_row(results, *pair, threads) for pair in pairs])
+        "#### Small matrices, those of SmolLM2-135M, one column, "
+        f"{results.best_isa}, microseconds\n\n" + table(head, [small_row(results, *pair, threads) for pair in pairs])
     )
 
 

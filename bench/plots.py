@@ -194,7 +194,8 @@ def plot_formats(results, names, path):
     for axes, name in zip(panels[0], names):
         types = (name,) if results.peer((name,)) else WIDTHS[width_of(name)][1]
         draw_columns(axes, results, name, types, palette)
-        axes.set_title(name if types == (name,) else f"{name}, and {' or '.join(types)}", fontsize=10)
+        both = name if types == (name,) else f"{name}, and {' or '.join(types)}"
+        axes.set_title(both, fontsize=10)
     finish_columns(figure, panels[0], results, palette, path)
 
 

@@ -47,9 +47,11 @@ class Row:
 
     @property
     def total_us(self):
-        """With the tables: what llama.cpp's time has in it too, as it quantizes activations. In L1 it
-        is the kernel that counts."""
-        return self.us + (0.0 if self.kind.endswith("l1") else self.counters.get("tables_us", 0.0))
+        """With the tables: what llama.cpp's time has in it too, as it quantizes activations. In L1
+        the kernel alone counts."""
+        if self.kind.endswith("l1"):
+            return self.us
+        return self.us + self.counters.get("tables_us", 0.0)
 
     @property
     def rate(self):

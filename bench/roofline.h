@@ -41,9 +41,9 @@ double roofline_read_bytes_per_second(size_t footprint, int threads);
 double roofline_dot_per_second(int threads);
 
 /*
- * 1-bit weights per second by lookup, 4 a byte, from registers, with the least that can be done with
- * what is found: vpshufb and one addition of bytes, which widens nothing; or with VBMI and VNNI vpermb
- * and vpdpbusd, which does. 0 when no loop is written for this architecture.
+ * 1-bit weights per second by lookup, 4 a byte, from registers, with the least that can be done
+ * with what is found: vpshufb and one addition of bytes, which widens nothing; or with VBMI and
+ * VNNI vpermb and vpdpbusd, which does. 0 when no loop is written for this architecture.
  */
 double roofline_lookup_per_second(int threads);
 

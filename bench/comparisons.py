@@ -71,10 +71,9 @@ def small_matrices(results):
         head += [f"{count} thread{'s' * (count > 1)}", "llama.cpp", "times faster"]
     if not pairs:
         return ""
-    return (
-        "#### Small matrices, those of SmolLM2-135M, one column, "
-        f"{results.best_isa}, microseconds\n\n" + table(head, [small_row(results, *pair, threads) for pair in pairs])
-    )
+    title = f"Small matrices, those of SmolLM2-135M, one column, {results.best_isa}, microseconds"
+    rows = [small_row(results, *pair, threads) for pair in pairs]
+    return f"#### {title}\n\n" + table(head, rows)
 
 
 def square_row(results, name, shape):

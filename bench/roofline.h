@@ -34,8 +34,8 @@ extern "C" {
 double roofline_read_bytes_per_second(size_t footprint, int threads);
 
 /*
- * Multiplications per second (each with its addition, 32-bit sums) of signed with unsigned bytes, by
- * the best instruction here: vpdpbusd, or vpmaddubsw and vpmaddwd. From registers: nothing is
+ * Multiplications per second (each with its addition, 32-bit sums) of signed with unsigned bytes,
+ * by the best instruction here: vpdpbusd, or vpmaddubsw and vpmaddwd. From registers: nothing is
  * loaded. 0 when no loop is written for this architecture.
  */
 double roofline_dot_per_second(int threads);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "measure.h"
 
+#include "energy.h"
 #include "roofline.h"
 
 #include <algorithm>
@@ -44,10 +45,12 @@ Times time_calls(const std::function<void()> &call, double budget)
 
     const double wanted = budget / (once * repeats);
     std::vector<double> samples(static_cast<size_t>(std::clamp(wanted, 2.0, 1000.0)));
+    energy_meter().lap();
     for (double &sample : samples)
         sample = seconds_of(call, repeats);
+    const double joules = energy_meter().lap() / static_cast<double>(samples.size()) / repeats;
     std::sort(samples.begin(), samples.end());
-    return {samples.front(), samples[samples.size() / 2]};
+    return {samples.front(), samples[samples.size() / 2], joules};
 }
 
 double read_roof(size_t footprint, int threads)
@@ -88,6 +91,8 @@ void report_product(benchmark::State &state, const Row &row, Times times)
     state.counters["bits/weight"] =
         bytes * 8 / static_cast<double>(row.shape.rows * row.shape.cols);
     state.counters["median_us"] = times.median * 1e6;
+    if (times.joules > 0)
+        state.counters["nJ/weight"] = times.joules / weights * 1e9;
 }
 
 double squared_error(const Row &row, const std::vector<float> &x, const std::vector<float> &y,

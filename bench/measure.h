@@ -14,6 +14,7 @@
 
 struct Times {
     double best, median; // seconds
+    double joules;       // of one call, of the mean one; 0 where the system does not tell
 };
 
 extern double measure_budget; // seconds to spend on a row's calls

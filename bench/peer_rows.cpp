@@ -106,7 +106,7 @@ void add_peer_rows(peer *p, const Format &format)
         Case c = {p, &format, {}, repacked, 1, 1};
         if (!exists(c))
             continue;
-        for (const Shape &shape : all_shapes())
+        for (const Shape &shape : shapes_of(format))
             for (int64_t columns : column_counts())
                 for (int threads : thread_counts()) {
                     c.shape = shape;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Plots of a Results: bars for one column (gemv), lines over the number of columns (gemm)."""
+"""Plots of a Results: bars for one column (gemv), lines over the number of columns (gemm),
+and over the bits."""
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
-from results import WIDTHS  # noqa: E402
+from results import WIDTHS, width_of  # noqa: E402
 
 plt.rcParams.update(
     {
@@ -140,32 +141,25 @@ def line(rows):
     return [n for n, _ in found], [rate for _, rate in found]
 
 
-def draw_width(axes, results, width, counts, palette):
-    own = WIDTHS[width][0] + "/g128"
+def draw_columns(axes, results, own, types, palette):
+    """Rates over the number of columns: libtmac's with the format `own`, llama.cpp's fastest of
+    `types`."""
+    counts = sorted({row.columns for row in results.find(kind=("gemv", "gemm"))})
     for isa in results.isas:
         rows = [results.own(own, isa, columns=n) for n in counts]
         axes.plot(*line(rows), "o-", color=palette[isa], markersize=4)
     for variant in results.variants:
-        rows = [results.peer_of_width(width, variants=(variant,), columns=n) for n in counts]
+        rows = [results.peer(types, (variant,), columns=n) for n in counts]
         axes.plot(*line(rows), "s--", color=palette[variant], markersize=4)
+    ticks = [n for n in counts if n in (1, 4, 16, 64, 256)]
     axes.set_xscale("log", base=4)
-    axes.set_xticks(counts, [str(n) for n in counts])
+    axes.set_xticks(ticks, [str(n) for n in ticks])
     axes.minorticks_off()
-    axes.set_title(width_title(width), fontsize=10)
     axes.set_xlabel("columns")
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
 
 
-def plot_gemm(results, path):
-    counts = sorted({row.columns for row in results.rows if row.kind in ("gemv", "gemm")})
-    palette = colors(results)
-    figure, panels = plt.subplots(1, 5, figsize=(12, 4.2), sharey=True, layout="constrained")
-    figure.suptitle(
-        f"4096x4096 times 1 to {counts[-1]} columns, 1 thread · {results.cpu}\n"
-        "a scale per 128 weights, and llama.cpp's fastest type"
-    )
-    for axes, width in zip(panels, WIDTHS):
-        draw_width(axes, results, width, counts, palette)
+def finish_columns(figure, panels, results, palette, path):
     dots = results.roof("dot")
     for axes in panels:
         if dots:
@@ -174,4 +168,75 @@ def plot_gemm(results, path):
     panels[0].set_ylabel("Gweights/s (rows · cols · columns)")
     peak = f"int8 dot peak ({results.context['dot']})" if dots else None
     legend(figure, results, palette, peak, 4)
+    save(figure, path)
+
+
+def plot_gemm(results, path):
+    palette = colors(results)
+    figure, panels = plt.subplots(1, 5, figsize=(12, 4.2), sharey=True, layout="constrained")
+    figure.suptitle(
+        f"4096x4096 times several columns, 1 thread · {results.cpu}\n"
+        "a scale per 128 weights, and llama.cpp's fastest type"
+    )
+    for axes, (width, (own, types)) in zip(panels, WIDTHS.items()):
+        draw_columns(axes, results, own + "/g128", types, palette)
+        axes.set_title(width_title(width), fontsize=10)
+    finish_columns(figure, panels, results, palette, path)
+
+
+def plot_formats(results, names, path):
+    """The same for single formats; llama.cpp's is the same type, or its fastest of the width."""
+    palette = colors(results)
+    figure, panels = plt.subplots(
+        1, len(names), figsize=(12, 4.6), sharey=True, layout="constrained", squeeze=False
+    )
+    figure.suptitle(f"4096x4096 times 1 to 256 columns, 1 thread · {results.cpu}")
+    for axes, name in zip(panels[0], names):
+        types = (name,) if results.peer((name,)) else WIDTHS[width_of(name)][1]
+        draw_columns(axes, results, name, types, palette)
+        both = name if types == (name,) else f"{name}, and {' or '.join(types)}"
+        axes.set_title(both, fontsize=10)
+    finish_columns(figure, panels[0], results, palette, path)
+
+
+# ---- cost over bits ----
+
+BITS = {"1": 1, "ternary": 1.58, "2": 2, "3": 3, "4": 4}
+WAYS = {"lookup": BLUES[2], "direct": BLUES[0], "FMA": "#555555"}
+
+
+def way_row(results, way, kind, width):
+    name = WIDTHS[width][0] + "/g128"
+    if way != "FMA":
+        return results.family(kind, name, way)
+    loops = results.baseline_loops("fma-")
+    return results.baseline(kind, name, loops[-1]) if loops else None
+
+
+def draw_cost(axes, results, kind):
+    for way, color in WAYS.items():
+        rows = {BITS[width]: way_row(results, way, kind, width) for width in BITS}
+        points = [(bits, 1000 / row.rate) for bits, row in rows.items() if row]
+        if points:
+            axes.plot(*zip(*points), "o-", color=color, markersize=5, label=way)
+    axes.set_xticks(list(BITS.values()), [str(bits) for bits in BITS.values()])
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("bits")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+
+
+def plot_bits(results, path):
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    figure.suptitle(
+        f"What a weight costs, one column, 1 thread, group 128, {results.best_isa} · {results.cpu}"
+    )
+    for axes, kind, title in zip(panels, ("l1", "gemv"), ("in L1", "4096x4096")):
+        draw_cost(axes, results, kind)
+        axes.set_title(title, fontsize=10)
+    panels[0].set_ylabel("picoseconds per weight")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center", ncols=len(WAYS), frameon=False,
+    )  # fmt: skip
     save(figure, path)

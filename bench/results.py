@@ -21,6 +21,10 @@ PEER = re.compile(
     r"peer/(?P<variant>[^/]+)/(?P<kind>gemv|gemm)/(?P<format>[^/]+)/(?P<shape>\d+x\d+)"
     r"/(?P<layout>plain|repacked)(?:/n(?P<n>\d+))?/t(?P<t>\d+)$"
 )
+BASELINE = re.compile(
+    r"baseline/(?P<loops>[^/]+)/(?P<kind>gemv|gemm|l1)/(?P<format>.+?)/(?P<shape>\d+x\d+)"
+    r"(?:/n(?P<n>\d+))?/t(?P<t>\d+)$"
+)
 ROOF = re.compile(r"roof/(?P<format>.+)/t(?P<t>\d+)$")
 
 
@@ -36,13 +40,17 @@ class Row:
     forced: bool = False
     variant: str = ""  # llama.cpp's
     layout: str = ""
+    loops: str = ""  # the baseline's
     kernel: str = ""
     us: float = 0.0  # best call
     counters: dict = field(default_factory=dict)
 
     @property
     def total_us(self):
-        """With the tables: what llama.cpp's time has in it too, as it quantizes activations."""
+        """With the tables: what llama.cpp's time has in it too, as it quantizes activations. In L1
+        the kernel alone counts."""
+        if self.kind.endswith("l1"):
+            return self.us
         return self.us + self.counters.get("tables_us", 0.0)
 
     @property
@@ -60,7 +68,7 @@ def width_of(format_name):
 
 def parse(entry):
     name = entry["run_name"]
-    for pattern, kind in ((PEER, None), (ROOF, "roof"), (OWN, None)):
+    for pattern, side in ((PEER, "peer-"), (BASELINE, "baseline-"), (ROOF, "roof"), (OWN, "")):
         match = pattern.match(name)
         if match:
             break
@@ -69,7 +77,7 @@ def parse(entry):
     part = match.groupdict()
     label = entry.get("label", "")
     return Row(
-        kind=("peer-" if "variant" in part else "") + (kind or part["kind"]),
+        kind=side + part.get("kind", ""),
         format=part["format"],
         threads=int(part["t"]),
         columns=int(part.get("n") or 1),
@@ -79,6 +87,7 @@ def parse(entry):
         forced=label.startswith("forced "),
         variant=part.get("variant") or "",
         layout=part.get("layout") or "",
+        loops=part.get("loops") or "",
         kernel=label.removeprefix("forced "),
         us=entry["real_time"],
         counters={k: v for k, v in entry.items() if isinstance(v, float)},
@@ -157,6 +166,26 @@ class Results:
     def peer_of_width(self, width, **wanted):
         return self.peer(WIDTHS[width][1], **wanted)
 
+    def family(self, kind, format_name, family, isa=None):
+        """libtmac's row of a family, chosen or forced, or None; on the best instruction set, unless
+        one is named."""
+        isa = isa or self.best_isa
+        rows = self.find(kind=kind, format=format_name, isa=isa, family=family, threads=1)
+        rows = [row for row in rows if kind == "l1" or row.shape == "4096x4096"]
+        return rows[0] if rows else None
+
+    def baseline(self, kind, format_name, loops, columns=1):
+        """A row of the baseline, or None."""
+        rows = self.find(
+            kind=f"baseline-{kind}", format=format_name, loops=loops, columns=columns
+        )
+        return rows[0] if rows else None
+
+    def baseline_loops(self, prefix):
+        """Names of the baseline's loops that start so, in the order they were measured."""
+        names = dict.fromkeys(row.loops for row in self.rows)
+        return [name for name in names if name.startswith(prefix)]
+
     def roof(self, name, threads=1):
         """A roof's rate in 10^9 per second, or None."""
         rows = self.find(kind="roof", format=name, threads=threads)
@@ -167,4 +196,4 @@ class Results:
 
     def formats(self):
         """Every format with a gemv row, in the order they were measured."""
-        return list(dict.fromkeys(row.format for row in self.rows if row.kind == "gemv"))
+        return list(dict.fromkeys(row.format for row in self.find(kind="gemv")))

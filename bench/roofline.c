@@ -131,6 +131,17 @@ VNNI INLINE __m512i vnni_512(__m512i sum, __m512i a, __m512i b)
     return _mm512_dpbusd_epi32(sum, a, b);
 }
 
+/* A lookup and the least that can be done with what it found: nothing widens the sums. */
+AVX2 INLINE __m256i shuffle_256(__m256i sum, __m256i index, __m256i table)
+{
+    return _mm256_add_epi8(sum, _mm256_shuffle_epi8(table, index));
+}
+
+AVX512 INLINE __m512i shuffle_512(__m512i sum, __m512i index, __m512i table)
+{
+    return _mm512_add_epi8(sum, _mm512_shuffle_epi8(table, index));
+}
+
 VBMI INLINE __m512i permb_vnni(__m512i sum, __m512i index, __m512i table)
 {
     return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_permutexvar_epi8(index, table));
@@ -165,6 +176,12 @@ DOT_LOOP(dot_vnni_256, VNNI, __m256i)
 #define DOT vnni_512
 DOT_LOOP(dot_vnni_512, VNNI, __m512i)
 #undef DOT
+#define DOT shuffle_256
+DOT_LOOP(lookup_shuffle_256, AVX2, __m256i)
+#undef DOT
+#define DOT shuffle_512
+DOT_LOOP(lookup_shuffle_512, AVX512, __m512i)
+#undef DOT
 #define DOT permb_vnni
 DOT_LOOP(lookup_permb, VBMI, __m512i)
 #undef DOT
@@ -196,9 +213,21 @@ static int read_loops(struct loop loops[MAX_LOOPS])
     return 3;
 }
 
+/* Those of `count` loops that this CPU can run. */
+static int take_usable(struct loop loops[MAX_LOOPS], const struct loop *all, int count)
+{
+    int taken = 0;
+
+    for (int i = 0; i < count; i++)
+        if (all[i].usable)
+            loops[taken++] = all[i];
+    return taken;
+}
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
 static int dot_loops(struct loop loops[MAX_LOOPS])
 {
-    int count = 0;
 #if defined(__x86_64__)
     const struct loop all[] = {
         {dot_maddubs_256, "vpmaddubsw ymm", 32 * DOTS, __builtin_cpu_supports("avx2")},
@@ -207,25 +236,26 @@ static int dot_loops(struct loop loops[MAX_LOOPS])
          __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl")},
         {dot_vnni_512, "vpdpbusd zmm", 64 * DOTS, __builtin_cpu_supports("avx512vnni")},
     };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (all[i].usable)
-            loops[count++] = all[i];
+    return take_usable(loops, all, COUNT(all));
 #else
-    (void)loops;
+    return take_usable(loops, NULL, 0);
 #endif
-    return count;
 }
 
+/* A byte looked up stands for 4 weights. */
 static int lookup_loops(struct loop loops[MAX_LOOPS])
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni")) {
-        loops[0] = (struct loop){lookup_permb, "vpermb zmm", 4 * 64 * DOTS, 1};
-        return 1;
-    }
+    const struct loop all[] = {
+        {lookup_shuffle_256, "vpshufb ymm", 4 * 32 * DOTS, __builtin_cpu_supports("avx2")},
+        {lookup_shuffle_512, "vpshufb zmm", 4 * 64 * DOTS, __builtin_cpu_supports("avx512bw")},
+        {lookup_permb, "vpermb zmm", 4 * 64 * DOTS,
+         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni")},
+    };
+    return take_usable(loops, all, COUNT(all));
+#else
+    return take_usable(loops, NULL, 0);
 #endif
-    (void)loops;
-    return 0;
 }
 
 /* ---- passes ---- */
@@ -365,11 +395,23 @@ static int clamp_threads(int threads)
     return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 
+void *roofline_allocate(size_t bytes)
+{
+    void *data;
+
+    if (posix_memalign(&data, bytes >= HUGE_PAGE ? HUGE_PAGE : 4096, bytes))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (bytes >= HUGE_PAGE)
+        (void)madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+    return data;
+}
+
 double roofline_read_bytes_per_second(size_t footprint, int threads)
 {
     struct loop loops[MAX_LOOPS];
     const int count = read_loops(loops);
-    void *data;
 
     threads = clamp_threads(threads);
     size_t share = (footprint / (size_t)threads + READ_CHUNK - 1) / READ_CHUNK * READ_CHUNK;
@@ -377,40 +419,45 @@ double roofline_read_bytes_per_second(size_t footprint, int threads)
     if (share > (SIZE_MAX >> 1) / (size_t)threads)
         return 0;
     const size_t bytes = share * (size_t)threads;
-    if (posix_memalign(&data, bytes >= HUGE_PAGE ? HUGE_PAGE : 4096, bytes))
+    void *data = roofline_allocate(bytes);
+    if (!data)
         return 0;
-#ifdef MADV_HUGEPAGE
-    if (bytes >= HUGE_PAGE)
-        (void)madvise(data, bytes, MADV_HUGEPAGE);
-#endif
     memset(data, 1, bytes); /* pages that were never written are all the same one */
     const double best = best_loop(loops, count, data, share, threads, NULL);
     free(data);
     return best;
 }
 
-double roofline_dot_per_second(int threads)
+/* Loops that only use registers. */
+static double best_in_registers(int (*list)(struct loop[MAX_LOOPS]), int threads, const char **name)
 {
     struct loop loops[MAX_LOOPS];
-    const int count = dot_loops(loops);
 
-    return best_loop(loops, count, NULL, 0, clamp_threads(threads), NULL);
+    return best_loop(loops, list(loops), NULL, 0, clamp_threads(threads), name);
+}
+
+double roofline_dot_per_second(int threads)
+{
+    return best_in_registers(dot_loops, threads, NULL);
 }
 
 double roofline_lookup_per_second(int threads)
 {
-    struct loop loops[MAX_LOOPS];
-    const int count = lookup_loops(loops);
-
-    return best_loop(loops, count, NULL, 0, clamp_threads(threads), NULL);
+    return best_in_registers(lookup_loops, threads, NULL);
 }
 
 const char *roofline_dot_instruction(void)
 {
-    struct loop loops[MAX_LOOPS];
-    const int count = dot_loops(loops);
     const char *name = "none";
 
-    best_loop(loops, count, NULL, 0, 1, &name);
+    best_in_registers(dot_loops, 1, &name);
+    return name;
+}
+
+const char *roofline_lookup_instruction(void)
+{
+    const char *name = "none";
+
+    best_in_registers(lookup_loops, 1, &name);
     return name;
 }

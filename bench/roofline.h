@@ -34,21 +34,27 @@ extern "C" {
 double roofline_read_bytes_per_second(size_t footprint, int threads);
 
 /*
- * Multiplications per second (each with its addition, 32-bit sums) of signed with unsigned bytes, by
- * the best instruction here: vpdpbusd, or vpmaddubsw and vpmaddwd. From registers: nothing is
+ * Multiplications per second (each with its addition, 32-bit sums) of signed with unsigned bytes,
+ * by the best instruction here: vpdpbusd, or vpmaddubsw and vpmaddwd. From registers: nothing is
  * loaded. 0 when no loop is written for this architecture.
  */
 double roofline_dot_per_second(int threads);
 
 /*
- * 1-bit weights per second by lookup: vpermb in 64-byte tables that each serve 4 weights a byte, and
- * vpdpbusd to sum up. 0 without AVX-512 VBMI and VNNI.
+ * 1-bit weights per second by lookup, 4 a byte, from registers, with the least that can be done
+ * with what is found: vpshufb and one addition of bytes, which widens nothing; or with VBMI and
+ * VNNI vpermb and vpdpbusd, which does. 0 when no loop is written for this architecture.
  */
 double roofline_lookup_per_second(int threads);
 
-/* The instruction that roofline_dot_per_second(1) is best with: "vpdpbusd zmm", or "none". Measures
- * again. Static storage. */
+/* The instructions that roofline_dot_per_second(1) and roofline_lookup_per_second(1) are best with:
+ * "vpdpbusd zmm", "vpshufb ymm", or "none". They measure again. Static storage. */
 const char *roofline_dot_instruction(void);
+const char *roofline_lookup_instruction(void);
+
+/* Memory as all that is measured has: on huge pages where it is large and the system gives them, as
+ * libtmac's own weights are. To be freed with free(); null when there is none. */
+void *roofline_allocate(size_t bytes);
 
 #ifdef __cplusplus
 }

@@ -11,8 +11,10 @@
 
 // Thread counts, shapes and numbers of columns of all multiplications, libtmac's and the peer's.
 const std::vector<int> &thread_counts();
-const std::vector<Shape> &all_shapes();
+std::vector<Shape> shapes_of(const Format &format); // those with whole groups, or blocks
 const std::vector<int64_t> &column_counts();
+// A matrix of about 16 KB with so many rows.
+Shape l1_shape(const Format &format, int64_t rows);
 
 // An instruction set and family of libtmac: "x86-avx2", TMAC_FAMILY_AUTO.
 struct Engine {
@@ -37,11 +39,14 @@ using Peer = std::unique_ptr<peer, PeerCloser>;
 void add_tmac_rows(const Format &format);
 // peer/<variant>/gemv/ and gemm/ of one format, where llama.cpp has it.
 void add_peer_rows(peer *p, const Format &format);
-// roof/read/<bytes> and roof/dot.
+// baseline/<loops>/gemv/, gemm/ and l1/ of one format, where there are loops for it.
+void add_baseline_rows(const Format &format);
+// roof/read/<bytes>, roof/dot and roof/lookup.
 void add_roof_rows();
 
 // Frees the weights that the last row left for the next.
 void forget_tmac_weights();
 void forget_peer_matrix();
+void forget_baseline_matrix();
 
 #endif

@@ -3,6 +3,8 @@
 
 from results import width_of
 
+TABLE_COLUMNS = (4, 32, 256)  # of the table with every format
+
 
 def number(value, digits=3):
     """Three digits that mean something, as people write them."""
@@ -30,10 +32,24 @@ def table(head, rows):
     return "\n".join(lines) + "\n"
 
 
+def joules(row):
+    return number(row.counters.get("nJ/weight")) if row else ""
+
+
 def peer_text(row):
     if not row:
         return ""
     return f"{number(row.total_us)} ({row.variant}{', repacked' * (row.layout == 'repacked')})"
+
+
+def energy(results):
+    if context_value(results, "rapl") == "none":
+        return "RAPL: not available on this machine."
+    return f"RAPL: {results.context['rapl']}; nJ of the whole package."
+
+
+def context_value(results, key):
+    return results.context.get(key, "none")
 
 
 def machine(results):
@@ -47,14 +63,15 @@ def machine(results):
     facts = [
         f"{context['date'][:10]} · libtmac {context['libtmac']} ({context['commit']}) · "
         f"{context['compiler']} · {context['num_cpus']} CPUs · {caches}",
-        f"llama.cpp variants: {peers}. Best of {results.rounds} round{'s' * (results.rounds > 1)}.",
+        f"llama.cpp variants: {peers}. Best of {results.rounds} round{'s' * (results.rounds > 1)}. "
+        f"{energy(results)}",
     ]
     return "\n".join(facts) + "\n"
 
 
 def roofs(results):
     sizes = [r.format for r in results.find(kind="roof", threads=1) if r.format.startswith("read/")]
-    head = ["roof of this run"] + [s.removeprefix("read/") for s in sizes] + ["int8 dot", "vpermb"]
+    head = ["roof of this run"] + [s.removeprefix("read/") for s in sizes] + ["int8 dot", "lookup"]
     rows = []
     for threads in sorted({row.threads for row in results.find(kind="roof")}):
         cells = [number(results.roof(s, threads)) for s in sizes]
@@ -64,8 +81,9 @@ def roofs(results):
         return ""
     return (
         table(head, rows)
-        + "\nGB/s read from a footprint of that size; 10^9 multiplications, and 1-bit weights looked "
-        "up per second.\n"
+        + "\nGB/s read from a footprint of that size; 10^9 multiplications "
+        f"({context_value(results, 'dot')}), and 1-bit weights looked up "
+        f"({context_value(results, 'lookup')}) per second.\n"
     )
 
 
@@ -83,8 +101,10 @@ def gemv_row(results, name, threads):
         number(best.rate),
         number(l1[0].counters["Gweights/s"]) if l1 and threads == 1 else "",
         percent(best.counters.get("roof_share")),
+        joules(best),
         f"{best.counters['error']:.1e}",
         peer_text(same),
+        joules(same),
         ratio(best, same),
         f"{number(rival.total_us)} ({rival.format})" if rival else "",
         ratio(best, rival),
@@ -94,7 +114,7 @@ def gemv_row(results, name, threads):
 def gemv(results, threads):
     names = [n for n in results.formats() if results.own(n, results.best_isa, threads=threads)]
     head = ["format", "bits per weight", *results.isas, "Gweights/s", "in L1", "of read roof"]
-    head += ["error", "llama.cpp, same type", "times faster"]
+    head += ["nJ per weight", "error", "llama.cpp, same type", "its nJ per weight", "times faster"]
     head += ["llama.cpp, best of width", "times faster"]
     if not names:
         return ""
@@ -119,9 +139,9 @@ def gemm_row(results, name, counts):
 
 
 def gemm(results):
-    counts = sorted({row.columns for row in results.rows if row.kind == "gemm"})
+    counts = [n for n in TABLE_COLUMNS if results.find(kind="gemm", columns=n)]
     names = list(dict.fromkeys(row.format for row in results.rows if row.kind == "gemm"))
-    if not names:
+    if not counts:
         return ""
     head = ["format"]
     for n in counts:
@@ -178,13 +198,3 @@ def pack_rates(results):
     return "#### Packing 4096x4096, 1 thread\n\n" + table(
         ["format", "family", "GB/s of source", "ms"], cells
     )
-
-
-def section(results, plots):
-    parts = [f"### {results.cpu}\n", machine(results), roofs(results)]
-    parts += [f"![{text}]({path})\n" for text, path in plots]
-    parts += [gemv(results, threads) for threads in sorted({r.threads for r in results.rows})]
-    parts += [gemm(results), families(results), table_times(results), pack_rates(results)]
-    if results.errors:
-        parts.append("Rows that failed:\n\n" + "".join(f"- {error}\n" for error in results.errors))
-    return "\n".join(part for part in parts if part)

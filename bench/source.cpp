@@ -159,6 +159,11 @@ int code_bits(tmac_width width)
     return width == TMAC_WIDTH_TERNARY ? 2 : static_cast<int>(width);
 }
 
+int64_t column_step(const Format &format)
+{
+    return format.ggml_type >= 0 ? block_of(format.ggml_type).weights : format.group;
+}
+
 std::string text(const Shape &shape)
 {
     return std::to_string(shape.rows) + "x" + std::to_string(shape.cols);

@@ -23,6 +23,9 @@ const std::vector<Format> &all_formats();
 
 int code_bits(tmac_width width);
 
+// What the columns of a matrix must be a multiple of.
+int64_t column_step(const Format &format);
+
 struct Shape {
     int64_t rows, cols;
 };

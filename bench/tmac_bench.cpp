@@ -2,6 +2,7 @@
 //
 // libtmac measured beside llama.cpp and the roofs of this machine. bench/run is the comfortable way
 // in; this takes Google Benchmark's options, and those below.
+#include "energy.h"
 #include "roofline.h"
 #include "rows.h"
 
@@ -106,6 +107,8 @@ void add_context()
     benchmark::AddCustomContext("libtmac", tmac_version_text());
     benchmark::AddCustomContext("isas", isas);
     benchmark::AddCustomContext("dot", roofline_dot_instruction());
+    benchmark::AddCustomContext("lookup", roofline_lookup_instruction());
+    benchmark::AddCustomContext("rapl", energy_meter().packages());
 }
 
 void add_all_rows(const std::vector<Peer> &peers)
@@ -115,6 +118,7 @@ void add_all_rows(const std::vector<Peer> &peers)
     add_roof_rows();
     for (size_t i = 0; i < formats.size(); i++) {
         add_tmac_rows(formats[i]);
+        add_baseline_rows(formats[i]);
         for (const Peer &p : peers)
             add_peer_rows(p.get(), formats[i]);
     }
@@ -163,6 +167,7 @@ int main(int argc, char **argv)
     add_all_rows(peers);
     run_all(to_file);
     forget_peer_matrix();
+    forget_baseline_matrix();
     forget_tmac_weights();
     return 0;
 }

@@ -1,46 +1,17 @@
 // SPDX-License-Identifier: MIT
+#include "library.h"
 #include "rows.h"
 
 #include <cstdlib>
 #include <set>
-#include <stdexcept>
 #include <utility>
 
 namespace
 {
 
-void check(tmac_status status, const std::string &what)
-{
-    if (status != TMAC_OK)
-        throw std::runtime_error(what + ": " + tmac_status_text(status));
-}
-
 const char *family_name(tmac_family family)
 {
     return family == TMAC_FAMILY_LOOKUP ? "lookup" : "direct";
-}
-
-struct WeightsFree {
-    void operator()(tmac_weights *weights) const
-    {
-        tmac_weights_free(weights);
-    }
-};
-using Weights = std::unique_ptr<tmac_weights, WeightsFree>;
-
-struct TablesFree {
-    void operator()(tmac_tables *tables) const
-    {
-        tmac_tables_free(tables);
-    }
-};
-using Tables = std::unique_ptr<tmac_tables, TablesFree>;
-
-Weights pack(const tmac_context *context, const Source &source)
-{
-    tmac_weights *weights = nullptr;
-    check(tmac_weights_pack(context, &source.desc, &weights), "packing");
-    return Weights(weights);
 }
 
 // Rows of one matrix follow each other, and packing takes longer than measuring: the last matrix is
@@ -60,32 +31,6 @@ const tmac_weights *packed(const Engine &engine, const Format &format, Shape sha
         last.weights = pack(engine.contexts.back(), Source(format, shape));
     }
     return last.weights.get();
-}
-
-tmac_weights_info query(const tmac_weights *weights)
-{
-    tmac_weights_info info = {};
-    info.struct_size = sizeof info;
-    check(tmac_weights_query(weights, &info), "query");
-    return info;
-}
-
-tmac_activations columns_of(const std::vector<float> &x, int64_t cols)
-{
-    tmac_activations activations = {};
-    activations.struct_size = sizeof activations;
-    activations.type = TMAC_ACTIVATION_F32;
-    activations.cols = cols;
-    activations.columns = static_cast<int64_t>(x.size()) / cols;
-    activations.data = x.data();
-    return activations;
-}
-
-Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t columns)
-{
-    tmac_tables *tables = nullptr;
-    check(tmac_tables_create(context, weights, columns, &tables), "tables");
-    return Tables(tables);
 }
 
 double tmac_error(const tmac_weights *weights, const Row &row, const std::vector<float> &x,
@@ -245,10 +190,9 @@ void add_pack_rows(Case c)
         add("pack", text(c.shape), "", c, run_pack);
 }
 
-// A matrix of about 16 KB: whole tiles, as few as there may be.
 void add_l1_row(Case c)
 {
-    c.shape = {code_bits(c.format->width) > 2 ? 32 : 64, 1024};
+    c.shape = l1_shape(*c.format, plan_of(c).row_step); // one tile, and it is full
     add("l1", text(c.shape), "", c, run_l1);
 }
 
@@ -285,7 +229,7 @@ bool is_repeated(const Case &c)
 
 void add_tmac_rows(const Format &format)
 {
-    for (const Shape &shape : all_shapes())
+    for (const Shape &shape : shapes_of(format))
         for (const Engine &engine : all_engines()) {
             const Case c = {&engine, &format, shape, 1, 0};
             if (is_repeated(c))

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "library.h"
+
+#include <stdexcept>
+
+void check(tmac_status status, const std::string &what)
+{
+    if (status != TMAC_OK)
+        throw std::runtime_error(what + ": " + tmac_status_text(status));
+}
+
+Weights pack(const tmac_context *context, const Source &source)
+{
+    tmac_weights *weights = nullptr;
+    check(tmac_weights_pack(context, &source.desc, &weights), "packing");
+    return Weights(weights);
+}
+
+tmac_weights_info query(const tmac_weights *weights)
+{
+    tmac_weights_info info = {};
+    info.struct_size = sizeof info;
+    check(tmac_weights_query(weights, &info), "query");
+    return info;
+}
+
+tmac_activations columns_of(const std::vector<float> &x, int64_t cols)
+{
+    tmac_activations activations = {};
+    activations.struct_size = sizeof activations;
+    activations.type = TMAC_ACTIVATION_F32;
+    activations.cols = cols;
+    activations.columns = static_cast<int64_t>(x.size()) / cols;
+    activations.data = x.data();
+    return activations;
+}
+
+Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t columns)
+{
+    tmac_tables *tables = nullptr;
+    check(tmac_tables_create(context, weights, columns, &tables), "tables");
+    return Tables(tables);
+}

@@ -347,8 +347,8 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
-    float unit;   /* 2 for symmetric 1-bit weights, else 1 */
-    float offset; /* its factor `unit` is in it already */
+    float unit;   /* 2 for symmetric 1-bit weights, else 1; for kernels with `quarter` 4 times that */
+    float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
@@ -368,6 +368,7 @@ struct tmac_kernel {
     tmac_multiply_fn *multiply; /* never NULL once scalar has filled the struct */
     bool half;                  /* reads f16 scales where they are packed: see struct tmac_tile */
     bool panels;                /* takes several panels at once */
+    bool quarter;               /* its integers are quarters: `unit` makes up for it */
 };
 
 /* What src/ may use of a CPU. Scalar fills everything, each better set overrides what it has. */
@@ -375,6 +376,13 @@ struct tmac_kernels {
     const char *isa;   /* name of the best set that took part */
     uint32_t isa_mask; /* TMAC_ISA_* of all that took part */
     struct tmac_kernel kernel[TMAC_LAYOUT_COUNT][TMAC_W_COUNT];
+    /* Lookup by averages (TMAC_MODE_FAST), of blocks of 32 and more; name NULL: there is none, or it
+     * gains nothing. Of the entries e of four tables at a time only a mean is kept:
+     *     m(j) = avg(avg(e_j, e_j+4), avg(e_j+1, e_j+5)),  j = 0, 2    avg(a, b) = (a + b + 1) / 2
+     *     I    = sum over planes p of 2^p (ternary: 1) and steps of  m(0) + m(2) - (2 * 128 + 1)
+     * with U8 entries; the 1 is twice the 1/2 that two averages round up by in the middle. I is a
+     * quarter of what it stands for. */
+    struct tmac_kernel fast[TMAC_LAYOUT_COUNT][TMAC_W_COUNT];
     tmac_build_fn *build[TMAC_TABLE_KIND_COUNT];
     tmac_expand_fn *expand;
     void (*f16_to_f32)(const uint16_t *from, float *to, size_t count);

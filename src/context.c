@@ -111,6 +111,17 @@ enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
     return layouts[0];
 }
 
+const struct tmac_kernel *tmac_choose_kernel(const struct tmac_context *context,
+                                             const struct tmac_shape *shape)
+{
+    const enum tmac_layout layout = shape->spec.layout;
+    const struct tmac_kernel *fast = &context->kernels.fast[layout][shape->spec.width];
+
+    if (context->fast && fast->name && shape->block_k >= TMAC_STEP_K)
+        return fast;
+    return &context->kernels.kernel[layout][shape->spec.width];
+}
+
 struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
                                          const struct tmac_shape *shape)
 {

@@ -14,7 +14,9 @@
 #ifndef TMAC_AVX2_NESTED_LOOKUP_H
 #define TMAC_AVX2_NESTED_LOOKUP_H
 
-#include "lookup.h"
+#include "vector.h"
+
+#include "../x86/lookup.h"
 
 enum { VECTORS = 4, MOST_PAIRS = 4, PAIR_BYTES = ROWS * 2 };
 

@@ -203,7 +203,8 @@ typedef void tmac_build_fn(const struct tmac_build *build);
  *                                  [R] f16 scale (and MIN: [R] f16 minimum), then per pair of groups:
  *                                  I8: [R][2] i8 sub-scale, then MIN: [R][2] u8 sub-minimum;
  *                                  U4: [R][2] sub-scale and sub-minimum
- *   NESTED_ROWS32 is the same, but that U4 has row r in place tmac_nested_place(r) of [R].
+ *   NESTED_ROWS32 is the same, but that U4, of 2-bit and ternary codes only, has row r in place
+ *   tmac_nested_place(r) of [R].
  *
  * Kernels of these two read them so. The others are expanded to floats for a tile and a chunk of steps at a
  * time, so that most kernels know one scale kind only:
@@ -382,10 +383,11 @@ struct tmac_kernels {
     /* The layout to pack for, by measurement: the best lookup layout, and the best of all. */
     uint8_t lookup_layout[TMAC_W_COUNT]; /* enum tmac_layout */
     uint8_t best_layout[TMAC_W_COUNT];
-    /* The same for what NESTED and NESTED_ROWS32 can hold; TMAC_LAYOUT_COUNT: no other. */
+    /* Two levels of scales: NESTED_ROWS32 where that is the best lookup layout, and the best of all, for
+     * what it can hold; else TMAC_LAYOUT_COUNT. */
     uint8_t nested_lookup_layout[TMAC_W_COUNT];
     uint8_t nested_best_layout[TMAC_W_COUNT];
-    bool nested; /* NESTED is the best direct layout for what it can hold */
+    bool nested; /* NESTED is better than DIRECT, and best but for that, for what it can hold */
 };
 
 /* Bits TMAC_ISA_* of what this machine can run. */

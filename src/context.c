@@ -69,14 +69,17 @@ enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
                                     const struct tmac_spec *spec)
 {
     const struct tmac_kernels *kernels = &context->kernels;
+    const bool lookup = context->family == TMAC_FAMILY_LOOKUP;
+    const bool direct = context->family == TMAC_FAMILY_DIRECT;
+    const enum tmac_layout nested = direct   ? TMAC_LAYOUT_COUNT
+                                    : lookup ? kernels->nested_lookup_layout[spec->width]
+                                             : kernels->nested_best_layout[spec->width];
 
-    const bool nests = tmac_spec_can_nest(spec), lookup = context->family == TMAC_FAMILY_LOOKUP;
-    const uint8_t *other = lookup ? kernels->lookup_layout : kernels->best_layout;
-    const uint8_t *nested = lookup ? kernels->nested_lookup_layout : kernels->nested_best_layout;
-
-    if (context->family == TMAC_FAMILY_DIRECT)
-        return kernels->nested && nests ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
-    if (nests && nested[spec->width] != TMAC_LAYOUT_COUNT)
-        return (enum tmac_layout)nested[spec->width];
-    return (enum tmac_layout)other[spec->width];
+    if (nested != TMAC_LAYOUT_COUNT && tmac_spec_can_nest(spec, nested))
+        return nested;
+    if (kernels->nested && !lookup && tmac_spec_can_nest(spec, TMAC_LAYOUT_NESTED))
+        return TMAC_LAYOUT_NESTED;
+    if (direct)
+        return TMAC_LAYOUT_DIRECT;
+    return lookup ? kernels->lookup_layout[spec->width] : kernels->best_layout[spec->width];
 }

@@ -57,8 +57,8 @@ static inline int tmac_shape_own_place(const struct tmac_shape *shape, int row)
     return moved ? tmac_nested_place(row) : row;
 }
 
-/* Whether the layouts NESTED and NESTED_ROWS32 can hold such weights. */
-bool tmac_spec_can_nest(const struct tmac_spec *spec);
+/* Whether a nested layout can hold such weights. */
+bool tmac_spec_can_nest(const struct tmac_spec *spec, enum tmac_layout layout);
 
 /* A table layout's number is its kind, the group size of weights in nested layouts (0 for others) and the block
  * size: public, so it never changes meaning. */

@@ -43,7 +43,7 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         kernels->best_layout[w] = TMAC_LAYOUT_ROWS32;
     }
     kernels->best_layout[TMAC_W4] = TMAC_LAYOUT_DIRECT;
-    kernels->nested_best_layout[TMAC_W4] = TMAC_LAYOUT_NESTED;
+    kernels->nested_best_layout[TMAC_W4] = TMAC_LAYOUT_COUNT;
     kernels->nested = true;
     kernels->build[TMAC_TABLE_U8] = avx2_build_u8;
     kernels->build[TMAC_TABLE_S8] = avx2_build_s8;

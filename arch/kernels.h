@@ -328,8 +328,8 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *             acc = fma(minimum[r], act_sum[b][n] * (float)M, acc)
  * ------------------------------------------------------------------------------------------- */
 
-/* NESTED and NESTED_ROWS32 weights: where a tile's `scale` (and `minimum`) are f16 as packed, one super-group after the
- * other by scale_stride. */
+/* NESTED and NESTED_ROWS32 weights: where a tile's `scale` (and `minimum`) are f16 as packed, one
+ * super-group after the other by scale_stride. */
 struct tmac_nested {
     enum tmac_sub_kind sub;
     int group_k;              /* 16 or 32; a block has at least 2 groups */

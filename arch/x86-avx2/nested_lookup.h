@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The integer stage of NESTED_ROWS32: a block's P, Q and M (struct tmac_tile), in one of two ways.
  *
- * Words, with I8 sub-scales: sums of lookups become 16-bit numbers, at most 255 * 8 * 15 = 30600 with their bias. Those of
- * two groups are interleaved, vpmaddwd multiplies them by sub-scales widened to 16 bits.
+ * Words, with I8 sub-scales: sums of lookups become 16-bit numbers, at most 255 * 8 * 15 = 30600 with
+ * their bias. Those of two groups are interleaved, vpmaddwd multiplies them by sub-scales widened to 16
+ * bits.
  *
- * Bytes, with U4 sub-scales (codes of 2 bits or ternary): a sum of lookups is
- * mean * 2^shift - excess in bytes (sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0
- * .. 15, and 16 bits hold the sums over a block of at most 8 groups, so that nothing is widened before
- * its end:
+ * Bytes, with U4 sub-scales (codes of 2 bits or ternary): a sum of lookups is mean * 2^shift - excess
+ * in bytes (sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0 .. 15, and 16 bits hold
+ * the sums over a block of at most 8 groups, so that nothing is widened before its end:
  *     |mean - centre| <= 128:   128 * 15 * 8 = 15360
  *     excess <= 255:            255 * 15 * 8 = 30600
  *     |S| <= 127:               127 * 15 * 8 = 15240 */

@@ -103,8 +103,8 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  * Tables
  *
  * Columns are built in panels of 8, then 4 and 1 for what remains (two columns one by one take less
- * time than together, but for NESTED, where there is more work per code to share: there 2 comes before
- * 1). Per panel of `columns`:
+ * time than together, but for nested layouts, where there is more work per code to share: there 2
+ * comes before 1). Per panel of `columns`:
  *
  *   [step][column][128 bytes]                  lookup: 8 tables of 16 entries, table g for
  *                                              activations 4g .. 4g+3 of the step

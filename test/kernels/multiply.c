@@ -262,6 +262,8 @@ static void shape_nested(struct multiply_case *c, struct rng *rng)
     t->block_shift = rng_between(rng, 0, t->block_k == 64 ? 2 : 1);
     t->nested.group_k = 16 << rng_between(rng, 0, 1);
     t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
+    if (t->layout == TMAC_LAYOUT_NESTED_ROWS32 && tmac_width_bits(t->width) > 2)
+        t->nested.sub = TMAC_SUB_KIND_I8;
     c->narrow = rng_between(rng, 0, 1); /* as in Q3_K */
     t->offset = t->layout == TMAC_LAYOUT_NESTED_ROWS32 ? lookup_offset(rng, t->width, c->narrow)
                 : c->narrow                            ? -4.0f

@@ -94,6 +94,8 @@ struct target {
     bool in_place; /* scales are */
     float *sums;   /* [column][row from the first of tile_begin] */
     size_t stride;
+    struct tmac_tile
+        tile; /* what all tiles have in common: to fill it takes as long as a small tile */
 };
 
 struct scales {
@@ -139,8 +141,7 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
 
     if (in_place) {
         /* One level of scales: a group is a super-group. */
-        const int64_t super =
-            shape->spec.whole_row ? 0 : step * TMAC_STEP_K / shape->spec.super_group;
+        const int64_t super = shape->spec.whole_row ? 0 : (step * TMAC_STEP_K) >> shape->super_log2;
         const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
         tile->half = format->type == TMAC_SCALE_KIND_F16;
         tile->scale_stride = geometry.super;
@@ -165,51 +166,41 @@ static int full_panels(int64_t first, int64_t end)
 }
 
 /* One tile, one chunk, all panels of the target. */
-static void multiply_tile(const struct tmac_product *product, const struct target *target,
+static void multiply_tile(const struct tmac_product *product, struct target *target,
                           int64_t tile_index, int64_t step, int64_t steps)
 {
     const struct tmac_shape *shape = product->shape;
     const struct tmac_table_shape *tables = product->table_shape;
     const uint8_t *bytes = (const uint8_t *)product->packed + tmac_tile_offset(shape, tile_index);
-    const size_t block = (size_t)(step * TMAC_STEP_K / shape->block_k);
+    const int64_t k = step * TMAC_STEP_K;
+    const size_t block = (size_t)(k >> shape->block_log2);
+    struct tmac_tile *tile = &target->tile;
     struct scales scales;
-    struct tmac_tile tile = {
-        .layout = shape->spec.layout,
-        .width = shape->spec.width,
-        .codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes,
-        .unit = shape->spec.scale_unit * (product->kernel->quarter ? 4 : 1),
-        .offset = shape->offset,
-        .steps = (int)steps,
-        .block_k = shape->block_k,
-        .block_shift = shape->block_shift,
-        .nested.sub = shape->spec.sub_kind,
-        .nested.group_k = shape->table_group,
-        .accumulate = step != 0,
-        .panel_stride = tables->column_bytes * TMAC_MAX_PANEL,
-        .y_stride = target->stride,
-    };
 
-    tile_scales(&tile, product, bytes, step, target->in_place, &scales);
+    tile->codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes;
+    tile->steps = (int)steps;
+    tile->accumulate = step != 0;
+    tile->y_stride = target->stride;
+    tile_scales(tile, product, bytes, step, target->in_place, &scales);
     for (int64_t c = target->column_begin; c < target->column_end;) {
         const struct tmac_panel panel = tmac_table_panel(tables, c);
         const size_t columns = (size_t)panel.columns;
         const float *act_scale = (const float *)(const void *)(product->tables + panel.scales);
         const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
 
-        tile.columns = panel.columns;
-        tile.panels = product->kernel->panels ? full_panels(c, target->column_end) : 1;
-        tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
-        tile.act_scale = act_scale + block * columns;
-        tile.act_sum = act_sum + block * columns;
+        tile->columns = panel.columns;
+        tile->panels = product->kernel->panels ? full_panels(c, target->column_end) : 1;
+        tile->tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
+        tile->act_scale = act_scale + block * columns;
+        tile->act_sum = act_sum + block * columns;
         if (tables->group_k)
-            tile.nested.group_sum =
+            tile->nested.group_sum =
                 (const int16_t *)(const void *)(product->tables + panel.group_sums) +
-                (size_t)(step * TMAC_STEP_K / tables->group_k) * columns *
-                    tmac_table_group_sums(tables->kind);
-        tile.y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
-                 (size_t)(c - target->column_begin) * target->stride;
-        product->kernel->multiply(&tile);
-        c += tile.columns * tile.panels;
+                (size_t)(k >> shape->group_log2) * columns * tmac_table_group_sums(tables->kind);
+        tile->y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
+                  (size_t)(c - target->column_begin) * target->stride;
+        product->kernel->multiply(tile);
+        c += tile->columns * tile->panels;
     }
 }
 
@@ -227,8 +218,41 @@ static void copy_rows(const struct tmac_product *product, const struct target *t
                (size_t)(end - begin) * sizeof *product->y);
 }
 
-static void multiply_sweep(const struct tmac_product *product, const struct target *target,
-                           int64_t begin, int64_t end, int64_t chunk)
+/* Where the sums of a target go: right to y where it is one whole tile of a few columns, else aside,
+ * to be copied from there. Many columns lie too far apart in y to be added to there. */
+static bool place_sums(const struct tmac_product *product, struct target *target, int64_t row_begin,
+                       int64_t row_end, float *aside)
+{
+    const int64_t tile_rows = product->shape->tile_rows;
+    const int64_t first = target->tile_begin * tile_rows, last = target->tile_end * tile_rows;
+    const bool in_y = target->tile_end - target->tile_begin == 1 && first >= row_begin &&
+                      last <= row_end &&
+                      target->column_end - target->column_begin <= TMAC_MAX_PANEL;
+
+    target->sums = in_y ? product->y + target->column_begin * product->stride + first : aside;
+    target->stride = in_y ? (size_t)product->stride : (size_t)(last - first);
+    return in_y;
+}
+
+static struct tmac_tile common_tile(const struct tmac_product *product)
+{
+    const struct tmac_shape *shape = product->shape;
+
+    return (struct tmac_tile){
+        .layout = shape->spec.layout,
+        .width = shape->spec.width,
+        .unit = shape->spec.scale_unit * (product->kernel->quarter ? 4 : 1),
+        .offset = shape->offset,
+        .block_k = shape->block_k,
+        .block_shift = shape->block_shift,
+        .nested.sub = shape->spec.sub_kind,
+        .nested.group_k = shape->table_group,
+        .panel_stride = product->table_shape->column_bytes * TMAC_MAX_PANEL,
+    };
+}
+
+static void multiply_sweep(const struct tmac_product *product, struct target *target, int64_t begin,
+                           int64_t end, int64_t chunk)
 {
     const int64_t steps = product->shape->steps;
 
@@ -244,7 +268,8 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
     const int64_t columns = column_end - column_begin;
     const int64_t tile_rows = product->shape->tile_rows;
     const struct blocking blocking = choose_blocking(product, columns);
-    struct target target = {.in_place = scales_in_place(product, columns), .sums = sums};
+    struct target target = {.in_place = scales_in_place(product, columns),
+                            .tile = common_tile(product)};
 
     if (row_begin >= row_end)
         return;
@@ -256,11 +281,12 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
         for (int64_t t = row_begin / tile_rows; t < tiles_end; t = target.tile_end) {
             target.tile_begin = t;
             target.tile_end = least(t + blocking.tiles, tiles_end);
-            target.stride = (size_t)((target.tile_end - t) * tile_rows);
+            const bool aside = !place_sums(product, &target, row_begin, row_end, sums);
             for (int64_t tile = t; tile < target.tile_end; tile += blocking.sweep)
                 multiply_sweep(product, &target, tile,
                                least(tile + blocking.sweep, target.tile_end), blocking.steps);
-            copy_rows(product, &target, row_begin, row_end);
+            if (aside)
+                copy_rows(product, &target, row_begin, row_end);
         }
     }
 }

@@ -132,6 +132,9 @@ static void choose_blocks(struct tmac_shape *shape)
 
     shape->block_k = spec->whole_row || scaled > TMAC_MAX_BLOCK_K ? TMAC_MAX_BLOCK_K : (int)scaled;
     shape->block_shift = spec->whole_row ? 31 : log2_int(scaled / shape->block_k);
+    shape->block_log2 = log2_int(shape->block_k);
+    shape->group_log2 = spec->whole_row ? 0 : log2_int(spec->group);
+    shape->super_log2 = spec->whole_row ? 0 : log2_int(spec->super_group);
     shape->table_group = nested ? (int)spec->group : 0;
 }
 

@@ -28,9 +28,10 @@ struct tmac_shape {
     struct tmac_scale_format scale_format;
     int tile_rows;
     int64_t tiles;
-    int64_t steps;  /* of 32 activations, the last padded */
-    int64_t groups; /* per row */
-    int block_k;    /* activations that share one table scale */
+    int64_t steps;                          /* of 32 activations, the last padded */
+    int64_t groups;                         /* per row */
+    int block_k;                            /* activations that share one table scale */
+    int block_log2, group_log2, super_log2; /* of block_k, the group and super-group; 0 for a row */
     int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: a row is one group */
     float offset; /* what the kernels multiply the sum of activations with; scale_unit is in it */
     size_t cell_bytes;

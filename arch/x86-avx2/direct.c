@@ -48,14 +48,6 @@ AVX2_TEMPLATE void add_groups(const struct pass *at, const int begin, const int 
     }
 }
 
-/* Steps whose sums fit 16 bits: one vpmaddubsw gives up to 2 * 127 * greatest code, a step eight of
- * them. 4 bits: 8 * 3810 = 30480, one step; 3 bits: 8 * 1778 = 14224, two; 2 bits: 8 * 762 = 6096,
- * the four of a block. (-128, which only given int8 activations have: 8 * 2 * 128 * 15 = 30720.) */
-AVX2_TEMPLATE int steps_in_16_bits(const int width)
-{
-    return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
-}
-
 /* The sum of `steps` steps that fit 16 bits, or of the groups [begin, end) of one step. */
 AVX2_TEMPLATE void sum_steps(struct pass *at, const int begin, const int end, int steps,
                              const int vectors, const int columns, const int width,
@@ -170,6 +162,10 @@ AVX2_TEMPLATE void multiply(const struct tmac_tile *tile, const int block_k, con
 
 AVX2_TEMPLATE void direct(const struct tmac_tile *tile, const int width)
 {
+    if (tile->columns == TMAC_MAX_PANEL) {
+        avx2_direct_panels(tile, width);
+        return;
+    }
     switch (tile->block_k) {
     case 16:
         multiply(tile, 16, width);

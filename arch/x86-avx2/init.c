@@ -11,11 +11,11 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         {"lookup_wt_m32_avx2", avx2_lookup_wt, true, false},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_avx2", avx2_direct_w1, true, false},
-        {"direct_w2_m32_avx2", avx2_direct_w2, true, false},
-        {"direct_w3_m32_avx2", avx2_direct_w3, true, false},
-        {"direct_w4_m32_avx2", avx2_direct_w4, true, false},
-        {"direct_wt_m32_avx2", avx2_direct_w2, true, false},
+        {"direct_w1_m32_avx2", avx2_direct_w1, true, true},
+        {"direct_w2_m32_avx2", avx2_direct_w2, true, true},
+        {"direct_w3_m32_avx2", avx2_direct_w3, true, true},
+        {"direct_w4_m32_avx2", avx2_direct_w4, true, true},
+        {"direct_wt_m32_avx2", avx2_direct_w2, true, true},
     };
     static const struct tmac_kernel nested[TMAC_W_COUNT] = {
         [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, true, false},

@@ -60,10 +60,10 @@ AVX2_TEMPLATE void avx2_store(uint8_t *to, __m256i bytes)
 }
 
 /* The same pointer, which the compiler cannot tell. */
-AVX2_TEMPLATE const uint8_t *avx2_opaque(const uint8_t *pointer)
+AVX2_TEMPLATE uint8_t *avx2_opaque(const uint8_t *pointer)
 {
     __asm__("" : "+r"(pointer));
-    return pointer;
+    return (uint8_t *)pointer;
 }
 
 /* The value, computed here and now. Without this, gcc turns a chain of integer additions into a tree,

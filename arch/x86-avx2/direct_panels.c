@@ -9,8 +9,14 @@ enum {
     VECTORS = 2,
     COLUMNS = 4,
     SUMS = VECTORS * COLUMNS,
-    PASSES = EIGHTHS / VECTORS * (TMAC_MAX_PANEL / COLUMNS),
     MOST_BLOCKS = UNPACKED_STEPS * 2 /* of 16 activations */
+};
+
+/* What a block brings to the float stage of struct tmac_tile, by column. */
+struct block {
+    _Alignas(32) float factor[TMAC_MAX_PANEL]; /* act_scale * unit */
+    float offset[TMAC_MAX_PANEL];              /* offset * act_sum */
+    float sum[TMAC_MAX_PANEL];                 /* act_sum */
 };
 
 /* A run of steps, whole blocks but for the last, of one panel. */
@@ -18,39 +24,35 @@ struct run {
     const struct tmac_tile *tile;
     const uint8_t *codes; /* unpacked */
     const uint8_t *x;
-    const float *act_sum; /* [block][column] */
     float *y;
     int steps;
-    int first_block;                                        /* its number in the chunk */
-    int chain;                                              /* steps whose sums fit 16 bits */
-    _Alignas(32) float factor[MOST_BLOCKS][TMAC_MAX_PANEL]; /* of the integers: act_scale * unit */
-    _Alignas(32) float offset[MOST_BLOCKS][TMAC_MAX_PANEL]; /* offset * act_sum */
+    int first_block; /* its number in the chunk */
+    int chain;       /* steps whose sums fit 16 bits */
+    struct block block[MOST_BLOCKS];
 };
 
-/* Where a pass over a block, for some rows and columns, reads. */
+/* Where a pass over a run, for some rows and columns, is. */
 struct pass {
-    const uint8_t *codes, *x;
-    int eighth, column; /* the first */
+    const uint8_t *codes, *x, *block;
+    const uint8_t *scale, *minimum; /* of the chunk's first group */
+    float *y;                       /* [column][vector][8] */
 };
 
 /* Adds the groups of 4 activations [begin, end) of a step; the first may be the `start` of the sums. */
-AVX2_TEMPLATE void add_step(const struct pass *at, int step, const int begin, const int end,
-                            const bool start, __m256i sum[SUMS])
+AVX2_TEMPLATE void add_groups(const struct pass *at, const int begin, const int end,
+                              const bool start, __m256i sum[SUMS])
 {
-    const uint8_t *codes = at->codes + step * STEP_CODES;
-    const uint8_t *x = at->x + step * TMAC_STEP_K * TMAC_MAX_PANEL;
-
     AVX2_UNROLL
     for (int g = begin; g < end; g++) {
         __m256i rows[VECTORS];
 
         AVX2_UNROLL
         for (int v = 0; v < VECTORS; v++)
-            rows[v] = avx2_load(codes + (g * EIGHTHS + v) * 32);
+            rows[v] = avx2_load(at->codes + (g * EIGHTHS + v) * 32);
         AVX2_UNROLL
         for (int n = 0; n < COLUMNS; n++) {
             int32_t four;
-            memcpy(&four, x + 4 * (g * TMAC_MAX_PANEL + n), sizeof four);
+            memcpy(&four, at->x + 4 * (g * TMAC_MAX_PANEL + n), sizeof four);
             AVX2_UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const __m256i product = _mm256_maddubs_epi16(rows[v], _mm256_set1_epi32(four));
@@ -61,6 +63,12 @@ AVX2_TEMPLATE void add_step(const struct pass *at, int step, const int begin, co
     }
 }
 
+AVX2_TEMPLATE void next_step(struct pass *at)
+{
+    at->codes = avx2_opaque(at->codes + STEP_CODES);
+    at->x = avx2_opaque(at->x + TMAC_STEP_K * TMAC_MAX_PANEL);
+}
+
 AVX2_TEMPLATE void widen(__m256i sum[SUMS])
 {
     AVX2_UNROLL
@@ -68,112 +76,144 @@ AVX2_TEMPLATE void widen(__m256i sum[SUMS])
         sum[i] = _mm256_madd_epi16(sum[i], _mm256_set1_epi16(1));
 }
 
-/* Steps [step, end) of a block, as many as fit 16 bits at a time. */
-AVX2_TEMPLATE void sum_steps(const struct pass *at, int step, int end, int chain, __m256i sum[SUMS])
+/* The next steps, as many as fit 16 bits. */
+AVX2_TEMPLATE void sum_chain(struct pass *at, int steps, __m256i sum[SUMS])
 {
-    __m256i total[SUMS];
+    add_groups(at, 0, GROUPS, true, sum);
+    next_step(at);
+    for (; steps > 1; steps--) {
+        add_groups(at, 0, GROUPS, false, sum);
+        next_step(at);
+    }
+    widen(sum);
+}
 
-    AVX2_UNROLL
-    for (int i = 0; i < SUMS; i++)
-        total[i] = _mm256_setzero_si256();
-    while (step < end) {
-        const int stop = step + chain < end ? step + chain : end;
+/* The next steps, a block. */
+AVX2_TEMPLATE void sum_steps(struct pass *at, int steps, int chain, __m256i sum[SUMS])
+{
+    sum_chain(at, steps < chain ? steps : chain, sum);
+    for (steps -= chain; steps > 0; steps -= chain) {
+        __m256i more[SUMS];
 
-        add_step(at, step++, 0, GROUPS, true, sum);
-        for (; step < stop; step++)
-            add_step(at, step, 0, GROUPS, false, sum);
-        widen(sum);
+        sum_chain(at, steps < chain ? steps : chain, more);
         AVX2_UNROLL
         for (int i = 0; i < SUMS; i++)
-            total[i] = _mm256_add_epi32(total[i], sum[i]);
+            sum[i] = _mm256_add_epi32(sum[i], more[i]);
     }
-    AVX2_UNROLL
-    for (int i = 0; i < SUMS; i++)
-        sum[i] = total[i];
 }
 
-/* The float stage of struct tmac_tile for block `block` of the run. */
-AVX2_TEMPLATE void add_floats(const struct run *run, int block, const struct pass *at,
-                              const __m256i sum[SUMS], const bool minimum)
+AVX2_TEMPLATE __m256 floats_at(const uint8_t *floats)
 {
-    const struct tmac_tile *tile = run->tile;
-    const size_t scales = (size_t)((run->first_block + block) >> tile->block_shift) *
-                              tile->scale_stride / sizeof(float) +
-                          (size_t)(8 * at->eighth);
-    const float *act_sum = run->act_sum + block * TMAC_MAX_PANEL + at->column;
-    float *y = run->y + (size_t)at->column * tile->y_stride + 8 * at->eighth;
-    __m256 scale[VECTORS], least[VECTORS];
+    return _mm256_loadu_ps((const float *)(const void *)floats);
+}
+
+AVX2_TEMPLATE __m256 float_at(const uint8_t *number)
+{
+    return _mm256_broadcast_ss((const float *)(const void *)number);
+}
+
+/* The float stage of struct tmac_tile, with the scales of `group`. */
+AVX2_TEMPLATE void add_floats(const struct pass *at, size_t group, const __m256i sum[SUMS],
+                              const bool minimum)
+{
+    __m256 scale[VECTORS];
 
     AVX2_UNROLL
-    for (int v = 0; v < VECTORS; v++) {
-        scale[v] = _mm256_loadu_ps((const float *)tile->scale + scales + 8 * v);
-        if (minimum)
-            least[v] = _mm256_loadu_ps((const float *)tile->minimum + scales + 8 * v);
-    }
+    for (int v = 0; v < VECTORS; v++)
+        scale[v] = floats_at(at->scale + group + 32 * v);
     AVX2_UNROLL
-    for (int n = 0; n < COLUMNS; n++, y += tile->y_stride) {
-        const __m256 factor = _mm256_broadcast_ss(&run->factor[block][at->column + n]);
-        const __m256 offset = _mm256_broadcast_ss(&run->offset[block][at->column + n]);
+    for (int n = 0; n < COLUMNS; n++) {
+        const uint8_t *block = at->block + 4 * n;
+        const __m256 factor = float_at(block + offsetof(struct block, factor));
+        const __m256 offset = float_at(block + offsetof(struct block, offset));
+        const __m256 act_sum = float_at(block + offsetof(struct block, sum));
         AVX2_UNROLL
         for (int v = 0; v < VECTORS; v++) {
-            const __m256 t =
-                _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[n * VECTORS + v]), factor, offset);
-            __m256 acc = _mm256_fmadd_ps(scale[v], t, _mm256_loadu_ps(y + 8 * v));
+            float *y = at->y + 8 * (VECTORS * n + v);
+            const __m256 integer = _mm256_cvtepi32_ps(sum[n * VECTORS + v]);
+            const __m256 t = _mm256_fmadd_ps(integer, factor, offset);
+            __m256 acc = _mm256_fmadd_ps(scale[v], t, _mm256_load_ps(y));
 
             if (minimum)
-                acc = _mm256_fmadd_ps(least[v], _mm256_broadcast_ss(act_sum + n), acc);
-            _mm256_storeu_ps(y + 8 * v, acc);
+                acc = _mm256_fmadd_ps(floats_at(at->minimum + group + 32 * v), act_sum, acc);
+            _mm256_store_ps(y, acc);
         }
     }
 }
 
-/* Block `block` of the run: steps [step, end), of each the groups [begin, group_end). */
-AVX2_TEMPLATE void add_block(const struct run *run, int block, int step, int end, const int begin,
-                             const int group_end, const bool several, const bool minimum)
-{
-    for (int p = 0; p < PASSES; p++) {
-        const int eighth = p % (EIGHTHS / VECTORS) * VECTORS;
-        const int column = p / (EIGHTHS / VECTORS) * COLUMNS;
-        const struct pass at = {run->codes + 32 * eighth, run->x + 4 * column, eighth, column};
-        __m256i sum[SUMS];
-
-        if (several) {
-            sum_steps(&at, step, end, run->chain, sum);
-        } else {
-            add_step(&at, step, begin, group_end, true, sum);
-            widen(sum);
-        }
-        add_floats(run, block, &at, sum, minimum);
-    }
-}
-
-AVX2_TEMPLATE void add_blocks(const struct run *run, const int block_k, const bool minimum)
+/* All blocks of a run. */
+AVX2_TEMPLATE void add_blocks(const struct run *run, struct pass *at, const int block_k,
+                              const bool minimum)
 {
     const int block_steps = block_k ? 1 : run->tile->block_k / TMAC_STEP_K;
+    const int shift = run->tile->block_shift, chain = run->chain;
+    const size_t stride = run->tile->scale_stride;
+    int number = run->first_block;
+    __m256i sum[SUMS];
 
-    for (int step = 0, block = 0; step < run->steps; step += block_steps, block++) {
-        const int left = run->steps - step;
-
+    for (int left = run->steps; left > 0; left -= block_steps, number++) {
         if (block_k == 16) {
-            add_block(run, block++, step, 0, 0, GROUPS / 2, false, minimum);
-            add_block(run, block, step, 0, GROUPS / 2, GROUPS, false, minimum);
+            add_groups(at, 0, GROUPS / 2, true, sum);
+            widen(sum);
+            add_floats(at, (size_t)(number >> shift) * stride, sum, minimum);
+            at->block += sizeof(struct block);
+            number++;
+            add_groups(at, GROUPS / 2, GROUPS, true, sum);
+            widen(sum);
+            next_step(at);
         } else if (block_k == 32) {
-            add_block(run, block, step, 0, 0, GROUPS, false, minimum);
+            sum_chain(at, 1, sum);
         } else {
-            add_block(run, block, step, step + (block_steps < left ? block_steps : left), 0, GROUPS,
-                      true, minimum);
+            sum_steps(at, left < block_steps ? left : block_steps, chain, sum);
         }
+        add_floats(at, (size_t)(number >> shift) * stride, sum, minimum);
+        at->block += sizeof(struct block);
     }
+}
+
+/* A run for the vectors of 8 rows from `eighth` on and the columns from `column` on. */
+AVX2_TEMPLATE void add_pass(const struct run *run, int eighth, int column, const int block_k,
+                            const bool minimum)
+{
+    const struct tmac_tile *tile = run->tile;
+    const uint8_t *scale = (const uint8_t *)tile->scale + 32 * eighth;
+    _Alignas(32) float sums[SUMS][8];
+    float *y = run->y + (size_t)column * tile->y_stride + 8 * eighth;
+    struct pass at = {
+        .codes = run->codes + 32 * eighth,
+        .x = run->x + 4 * column,
+        .block = (const uint8_t *)run->block + 4 * column,
+        .scale = scale,
+        .minimum = minimum ? (const uint8_t *)tile->minimum + 32 * eighth : scale,
+        .y = sums[0],
+    };
+
+    AVX2_UNROLL
+    for (int i = 0; i < SUMS; i++)
+        _mm256_store_ps(
+            sums[i], _mm256_loadu_ps(y + (size_t)(i / VECTORS) * tile->y_stride + i % VECTORS * 8));
+    add_blocks(run, &at, block_k, minimum);
+    AVX2_UNROLL
+    for (int i = 0; i < SUMS; i++)
+        _mm256_storeu_ps(y + (size_t)(i / VECTORS) * tile->y_stride + i % VECTORS * 8,
+                         _mm256_load_ps(sums[i]));
+}
+
+AVX2_TEMPLATE void add_passes(const struct run *run, const int block_k, const bool minimum)
+{
+    for (int eighth = 0; eighth < EIGHTHS; eighth += VECTORS)
+        for (int column = 0; column < TMAC_MAX_PANEL; column += COLUMNS)
+            add_pass(run, eighth, column, block_k, minimum);
 }
 
 AVX2_TEMPLATE void add_run(const struct run *run, const bool minimum)
 {
     if (run->tile->block_k == 16)
-        add_blocks(run, 16, minimum);
+        add_passes(run, 16, minimum);
     else if (run->tile->block_k == 32)
-        add_blocks(run, 32, minimum);
+        add_passes(run, 32, minimum);
     else
-        add_blocks(run, 0, minimum);
+        add_passes(run, 0, minimum);
 }
 
 /* Points the run at the steps from `step` on of a panel. */
@@ -184,19 +224,20 @@ static void run_begin(struct run *run, int step, int panel)
     const int blocks = (run->steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
     const size_t panel_bytes = (size_t)panel * tile->panel_stride;
     const size_t numbers = panel_bytes + (size_t)(block * TMAC_MAX_PANEL) * sizeof(float);
-    const float *act_scale =
-        (const float *)(const void *)((const uint8_t *)tile->act_scale + numbers);
+    const uint8_t *act_scale = (const uint8_t *)tile->act_scale + numbers;
+    const uint8_t *act_sum = (const uint8_t *)tile->act_sum + numbers;
 
     run->x = tile->tables + panel_bytes + (size_t)(step * TMAC_STEP_K * TMAC_MAX_PANEL);
-    run->act_sum = (const float *)(const void *)((const uint8_t *)tile->act_sum + numbers);
     run->first_block = block;
     run->y = tile->y + (size_t)(panel * TMAC_MAX_PANEL) * tile->y_stride;
-    for (int b = 0; b < blocks; b++) {
-        const __m256 scales = _mm256_loadu_ps(act_scale + b * TMAC_MAX_PANEL);
-        const __m256 sums = _mm256_loadu_ps(run->act_sum + b * TMAC_MAX_PANEL);
+    for (int b = 0; b < blocks; b++, act_scale += 32, act_sum += 32) {
+        const __m256 sum = floats_at(act_sum);
+        struct block *to = &run->block[b];
 
-        _mm256_store_ps(run->factor[b], _mm256_mul_ps(_mm256_set1_ps(tile->unit), scales));
-        _mm256_store_ps(run->offset[b], _mm256_mul_ps(_mm256_set1_ps(tile->offset), sums));
+        _mm256_store_ps(to->factor,
+                        _mm256_mul_ps(_mm256_set1_ps(tile->unit), floats_at(act_scale)));
+        _mm256_store_ps(to->offset, _mm256_mul_ps(_mm256_set1_ps(tile->offset), sum));
+        _mm256_store_ps(to->sum, sum);
     }
 }
 

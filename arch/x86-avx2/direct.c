@@ -162,7 +162,7 @@ AVX2_TEMPLATE void multiply(const struct tmac_tile *tile, const int block_k, con
 
 AVX2_TEMPLATE void direct(const struct tmac_tile *tile, const int width)
 {
-    if (tile->columns == TMAC_MAX_PANEL) {
+    if (tile->columns > 1) {
         avx2_direct_panels(tile, width);
         return;
     }

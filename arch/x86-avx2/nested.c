@@ -2,9 +2,9 @@
  * Layout NESTED on AVX2. vpmaddubsw leaves the sum of 16 activations in the two words of a row's lane,
  * at most 4 * 2 * 128 * 15 = 15360 each; vpmaddwd adds the two as it multiplies both by the group's
  * sub-scale. A pair of groups has its sub-scales in the two words of a lane: group a low, b high. */
-#include "unpacked.h"
+#include "direct_codes.h"
 
-enum { VECTORS = 2, MOST = VECTORS * 4 };
+enum { EIGHTHS = 4, VECTORS = 2, STEP_CODES = GROUPS * ROWS * 4, MOST = VECTORS * 4 };
 
 /* What a template knows when it is compiled. Codes are cells, or with several columns unpacked, one
  * per byte: [step][group of 4 activations][eighth][32 bytes]. */
@@ -237,6 +237,16 @@ AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
 
         _mm256_storeu_ps(y, float_stage(tile, scale + at_row, minimum ? minimum + at_row : NULL,
                                         act_scale, sums.code[i], sums.sum[i], _mm256_loadu_ps(y)));
+    }
+}
+
+AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width, uint8_t *codes)
+{
+    for (int s = 0; s < steps; s++, cell += cell_bytes(width), codes += STEP_CODES) {
+        AVX2_UNROLL
+        for (int g = 0; g < GROUPS; g++)
+            for (int e = 0; e < EIGHTHS; e++)
+                avx2_store(codes + (g * EIGHTHS + e) * 32, code(cell, g, e, width));
     }
 }
 

@@ -62,4 +62,10 @@ AVX2_TEMPLATE int steps_in_16_bits(const int width)
     return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
 }
 
+/* Groups z, z + this, ... of a step share bytes of a cell. */
+AVX2_TEMPLATE int groups_sharing(const int width)
+{
+    return width == TMAC_W4 ? 4 : width == TMAC_W1 ? 1 : 2;
+}
+
 #endif

@@ -80,7 +80,7 @@ AVX2_TEMPLATE void add_group(const struct pass *at, const struct kind kind, cons
 AVX2_TEMPLATE void add_groups(const struct pass *at, const struct kind kind, const int begin,
                               const int end, const bool start, __m256i sum[SUMS])
 {
-    const int sharing = !kind.cells ? 1 : kind.width == TMAC_W4 ? 4 : kind.width == TMAC_W1 ? 1 : 2;
+    const int sharing = kind.cells ? groups_sharing(kind.width) : 1;
 
     AVX2_UNROLL
     for (int z = 0; z < sharing; z++) {

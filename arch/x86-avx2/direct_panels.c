@@ -17,6 +17,7 @@ struct kind {
     bool cells; /* codes are as packed, of `width`; else unpacked, and width is not known */
     int width;
     int block_k; /* 16, 32 or 0: more */
+    int chain;   /* steps whose sums fit 16 bits; 0: known at run time */
     bool minimum;
 };
 
@@ -108,7 +109,7 @@ AVX2_TEMPLATE void sum_chain(struct pass *at, const struct kind kind, int steps,
 {
     add_groups(at, kind, 0, GROUPS, true, sum);
     next_step(at, kind);
-    for (; steps > 1; steps--) {
+    for (; kind.chain != 1 && steps > 1; steps--) {
         add_groups(at, kind, 0, GROUPS, false, sum);
         next_step(at, kind);
     }
@@ -117,16 +118,18 @@ AVX2_TEMPLATE void sum_chain(struct pass *at, const struct kind kind, int steps,
 
 /* The next steps, a block. */
 AVX2_TEMPLATE void sum_steps(struct pass *at, const struct kind kind, int steps, int chain,
-                             __m256i sum[SUMS])
+                             __m256i total[SUMS])
 {
-    sum_chain(at, kind, steps < chain ? steps : chain, sum);
-    for (steps -= chain; steps > 0; steps -= chain) {
-        __m256i more[SUMS];
+    AVX2_UNROLL
+    for (int i = 0; i < SUMS; i++)
+        total[i] = _mm256_setzero_si256();
+    for (; steps > 0; steps -= chain) {
+        __m256i sum[SUMS];
 
-        sum_chain(at, kind, steps < chain ? steps : chain, more);
+        sum_chain(at, kind, steps < chain ? steps : chain, sum);
         AVX2_UNROLL
         for (int i = 0; i < SUMS; i++)
-            sum[i] = _mm256_add_epi32(sum[i], more[i]);
+            total[i] = _mm256_add_epi32(total[i], sum[i]);
     }
 }
 
@@ -174,7 +177,7 @@ AVX2_TEMPLATE void add_floats(struct pass *at, const struct kind kind, size_t gr
 AVX2_TEMPLATE void add_blocks(const struct run *run, struct pass *at, const struct kind kind)
 {
     const int block_steps = kind.block_k ? 1 : run->tile->block_k / TMAC_STEP_K;
-    const int shift = run->tile->block_shift, chain = run->chain;
+    const int shift = run->tile->block_shift, chain = kind.chain ? kind.chain : run->chain;
     const size_t stride = run->tile->scale_stride;
     int number = run->first_block;
     __m256i sum[SUMS];
@@ -253,7 +256,12 @@ AVX2_TEMPLATE void add_run(const struct run *run, struct kind kind)
         add_run_minimum(run, kind);
     } else {
         kind.block_k = 0;
-        add_run_minimum(run, kind);
+        if (!kind.chain && run->chain == 1) {
+            kind.chain = 1;
+            add_run_minimum(run, kind);
+        } else {
+            add_run_minimum(run, kind);
+        }
     }
 }
 
@@ -327,6 +335,7 @@ AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, co
                               .columns = columns,
                               .vectors = SUMS / columns,
                               .cells = true,
+                              .chain = steps_in_16_bits(width),
                               .width = width};
     const int most = RUN_BLOCKS / 2 * (tile->block_k == 16 ? 32 : tile->block_k) / TMAC_STEP_K;
     struct run run = {.tile = tile, .chain = steps_in_16_bits(width)};

@@ -7,7 +7,7 @@
 
 enum {
     SUMS = 8,       /* of a pass, in registers: vectors x columns */
-    RUN_BLOCKS = 16 /* in 8 steps, where blocks are half a step */
+    RUN_BLOCKS = 16 /* blocks of half a step in 8 steps */
 };
 
 /* What a template knows when it is compiled. */
@@ -52,7 +52,8 @@ AVX2_TEMPLATE __m256i codes_at(const struct pass *at, const struct kind kind, co
 {
     if (kind.cells)
         return code(at->codes, g, v, kind.width);
-    return avx2_load(at->codes + (g * EIGHTHS + v) * 32);
+    /* Loaded once, where gcc would load again for every use. */
+    return avx2_here(avx2_load(at->codes + (g * EIGHTHS + v) * 32));
 }
 
 /* Adds group g of 4 activations, or starts the sums with it. */
@@ -337,7 +338,7 @@ AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, co
                               .cells = true,
                               .chain = steps_in_16_bits(width),
                               .width = width};
-    const int most = RUN_BLOCKS / 2 * (tile->block_k == 16 ? 32 : tile->block_k) / TMAC_STEP_K;
+    const int most = RUN_BLOCKS * tile->block_k / TMAC_STEP_K;
     struct run run = {.tile = tile, .chain = steps_in_16_bits(width)};
 
     for (int step = 0; step < tile->steps; step += most) {

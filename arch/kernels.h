@@ -103,8 +103,8 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
  * Tables
  *
  * Columns are built in panels of 8, then 4 and 1 for what remains (two columns one by one take less
- * time than together, but for NESTED, where there is more work per code to share: there 2 comes before
- * 1). Per panel of `columns`:
+ * time than together, but for nested layouts, where there is more work per code to share: there 2
+ * comes before 1). Per panel of `columns`:
  *
  *   [step][column][128 bytes]                  lookup: 8 tables of 16 entries, table g for
  *                                              activations 4g .. 4g+3 of the step
@@ -203,7 +203,8 @@ typedef void tmac_build_fn(const struct tmac_build *build);
  *                                  [R] f16 scale (and MIN: [R] f16 minimum), then per pair of groups:
  *                                  I8: [R][2] i8 sub-scale, then MIN: [R][2] u8 sub-minimum;
  *                                  U4: [R][2] sub-scale and sub-minimum
- *   NESTED_ROWS32 is the same, but that U4 has row r in place tmac_nested_place(r) of [R].
+ *   NESTED_ROWS32 is the same, but that U4, of 2-bit and ternary codes only, has row r in place
+ *   tmac_nested_place(r) of [R].
  *
  * Kernels of these two read them so. The others are expanded to floats for a tile and a chunk of steps at a
  * time, so that most kernels know one scale kind only:
@@ -327,8 +328,8 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
  *             acc = fma(minimum[r], act_sum[b][n] * (float)M, acc)
  * ------------------------------------------------------------------------------------------- */
 
-/* NESTED and NESTED_ROWS32 weights: where a tile's `scale` (and `minimum`) are f16 as packed, one super-group after the
- * other by scale_stride. */
+/* NESTED and NESTED_ROWS32 weights: where a tile's `scale` (and `minimum`) are f16 as packed, one
+ * super-group after the other by scale_stride. */
 struct tmac_nested {
     enum tmac_sub_kind sub;
     int group_k;              /* 16 or 32; a block has at least 2 groups */
@@ -347,8 +348,8 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
-    float unit;   /* 2 for symmetric 1-bit weights, else 1 */
-    float offset; /* its factor `unit` is in it already */
+    float unit;   /* 2 for symmetric 1-bit weights, else 1; for kernels with `quarter` 4 times that */
+    float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
@@ -368,6 +369,7 @@ struct tmac_kernel {
     tmac_multiply_fn *multiply; /* never NULL once scalar has filled the struct */
     bool half;                  /* reads f16 scales where they are packed: see struct tmac_tile */
     bool panels;                /* takes several panels at once */
+    bool quarter;               /* its integers are quarters: `unit` makes up for it */
 };
 
 /* What src/ may use of a CPU. Scalar fills everything, each better set overrides what it has. */
@@ -375,6 +377,13 @@ struct tmac_kernels {
     const char *isa;   /* name of the best set that took part */
     uint32_t isa_mask; /* TMAC_ISA_* of all that took part */
     struct tmac_kernel kernel[TMAC_LAYOUT_COUNT][TMAC_W_COUNT];
+    /* Lookup by averages (TMAC_MODE_FAST), of blocks of 32 and more; name NULL: there is none, or it
+     * gains nothing. Of the entries e of four tables at a time only a mean is kept:
+     *     m(j) = avg(avg(e_j, e_j+4), avg(e_j+1, e_j+5)),  j = 0, 2    avg(a, b) = (a + b + 1) / 2
+     *     I    = sum over planes p of 2^p (ternary: 1) and steps of  m(0) + m(2) - (2 * 128 + 1)
+     * with U8 entries; the 1 is twice the 1/2 that two averages round up by in the middle. I is a
+     * quarter of what it stands for. */
+    struct tmac_kernel fast[TMAC_LAYOUT_COUNT][TMAC_W_COUNT];
     tmac_build_fn *build[TMAC_TABLE_KIND_COUNT];
     tmac_expand_fn *expand;
     void (*f16_to_f32)(const uint16_t *from, float *to, size_t count);
@@ -382,10 +391,11 @@ struct tmac_kernels {
     /* The layout to pack for, by measurement: the best lookup layout, and the best of all. */
     uint8_t lookup_layout[TMAC_W_COUNT]; /* enum tmac_layout */
     uint8_t best_layout[TMAC_W_COUNT];
-    /* The same for what NESTED and NESTED_ROWS32 can hold; TMAC_LAYOUT_COUNT: no other. */
+    /* Two levels of scales: NESTED_ROWS32 where that is the best lookup layout, and the best of all, for
+     * what it can hold; else TMAC_LAYOUT_COUNT. */
     uint8_t nested_lookup_layout[TMAC_W_COUNT];
     uint8_t nested_best_layout[TMAC_W_COUNT];
-    bool nested; /* NESTED is the best direct layout for what it can hold */
+    bool nested; /* NESTED is better than DIRECT, and best but for that, for what it can hold */
 };
 
 /* Bits TMAC_ISA_* of what this machine can run. */

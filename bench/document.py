@@ -38,6 +38,7 @@ def section(results, drawn):
         comparisons.fma,
         comparisons.peaks,
         sections.families,
+        sections.modes,
         sections.table_times,
         sections.pack_rates,
     ):

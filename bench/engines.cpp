@@ -7,7 +7,7 @@ namespace
 {
 
 // Null where this machine lacks the instruction set, or TMAC_ISA takes it away.
-const tmac_context *make_context(const char *isa, tmac_family family, int threads)
+const tmac_context *make_context(const char *isa, tmac_family family, tmac_mode mode, int threads)
 {
     tmac_context_options options = {};
     tmac_context *context = nullptr;
@@ -15,6 +15,7 @@ const tmac_context *make_context(const char *isa, tmac_family family, int thread
     options.struct_size = sizeof options;
     options.isa = isa;
     options.family = family;
+    options.mode = mode;
     options.threads = threads;
     if (tmac_context_create(&options, &context))
         return nullptr;
@@ -24,12 +25,13 @@ const tmac_context *make_context(const char *isa, tmac_family family, int thread
     return nullptr;
 }
 
-bool add_engine(std::vector<Engine> &engines, const std::string &isa, tmac_family family)
+bool add_engine(std::vector<Engine> &engines, const std::string &isa, tmac_family family,
+                tmac_mode mode = TMAC_MODE_DEFAULT)
 {
-    Engine engine = {isa, family, false, {}};
+    Engine engine = {isa, family, mode, false, {}};
 
     for (int threads : thread_counts()) {
-        const tmac_context *context = make_context(isa.c_str(), family, threads);
+        const tmac_context *context = make_context(isa.c_str(), family, mode, threads);
         if (!context)
             return false;
         engine.contexts.push_back(context);
@@ -49,6 +51,10 @@ std::vector<Engine> make_engines()
     const std::string best = engines.back().isa;
     add_engine(engines, best, TMAC_FAMILY_LOOKUP);
     add_engine(engines, best, TMAC_FAMILY_DIRECT);
+    add_engine(engines, best, TMAC_FAMILY_AUTO, TMAC_MODE_EXACT);
+    if (best != "x86-avx2")
+        add_engine(engines, "x86-avx2", TMAC_FAMILY_AUTO, TMAC_MODE_EXACT);
+    add_engine(engines, "x86-avx2", TMAC_FAMILY_AUTO, TMAC_MODE_FAST);
     for (Engine &engine : engines)
         engine.best = engine.isa == best;
     return engines;

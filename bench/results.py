@@ -14,7 +14,7 @@ WIDTHS = {
 }
 
 OWN = re.compile(
-    r"(?P<kind>gemv|gemm|l1|pack|tables)/(?P<format>.+?)/(?P<shape>\d+(?:x\d+)?)"
+    r"(?P<kind>gemv|gemm|l1|pack|tables|exact|fast)/(?P<format>.+?)/(?P<shape>\d+(?:x\d+)?)"
     r"/(?P<isa>[^/]+)/(?P<family>[^/]+)(?:/n(?P<n>\d+))?/t(?P<t>\d+)$"
 )
 PEER = re.compile(

@@ -20,11 +20,12 @@ Shape l1_shape(const Format &format, int64_t rows);
 struct Engine {
     std::string isa;
     tmac_family family;
+    tmac_mode mode;
     bool best;                                  // the best instruction set of this machine
     std::vector<const tmac_context *> contexts; // one for each of thread_counts()
 };
 
-// From scalar up; then the best with either family forced.
+// From scalar up; then the best with either family forced; then the other modes.
 const std::vector<Engine> &all_engines();
 
 struct PeerCloser {

@@ -172,6 +172,35 @@ def families(results):
     )
 
 
+def modes(results):
+    """What TMAC_MODE_EXACT costs and TMAC_MODE_FAST gains, in time and error."""
+
+    def cell(row):
+        return f"{number(row.total_us)} ({row.counters['error']:.1e})" if row else ""
+
+    columns = [
+        (f"{label}, {isa}", kind, isa)
+        for label, kind in (("default", "gemv"), ("exact", "exact"), ("fast", "fast"))
+        for isa in dict.fromkeys((results.best_isa, "x86-avx2"))
+        if results.find(kind=kind, isa=isa)
+    ]
+    rows = []
+    for name in results.formats():
+        found = [
+            results.find(
+                kind=kind, format=name, isa=isa, threads=1, shape="4096x4096", forced=False
+            )
+            for _, kind, isa in columns
+        ]
+        if any(found):
+            rows.append([name] + [cell(row[0] if row else None) for row in found])
+    if not results.find(kind=("exact", "fast")):
+        return ""
+    return "#### Modes, one column, 1 thread, microseconds (relative squared error)\n\n" + table(
+        ["format"] + [head for head, _, _ in columns], rows
+    )
+
+
 def table_times(results):
     rows = results.find(kind="tables", threads=1, isa=results.best_isa)
     if not rows:

@@ -100,7 +100,7 @@ void add_context()
     std::string isas;
 
     for (const Engine &engine : all_engines())
-        if (engine.family == TMAC_FAMILY_AUTO)
+        if (engine.family == TMAC_FAMILY_AUTO && engine.mode == TMAC_MODE_DEFAULT)
             isas += (isas.empty() ? "" : " ") + engine.isa;
     benchmark::AddCustomContext("cpu", cpu_model());
     benchmark::AddCustomContext("compiler", BENCH_COMPILER);

@@ -24,7 +24,8 @@ struct {
 const tmac_weights *packed(const Engine &engine, const Format &format, Shape shape)
 {
     const std::string name =
-        format.name + "/" + text(shape) + "/" + engine.isa + "/" + std::to_string(engine.family);
+        format.name + "/" + text(shape) + "/" + engine.isa + "/" + std::to_string(engine.family) + "/" +
+                             std::to_string(engine.mode);
     if (last.name != name) {
         last.weights.reset();
         last.name = name;
@@ -219,10 +220,18 @@ bool is_repeated(const Case &c)
     for (const Engine &other : all_engines()) {
         Case chosen = c;
         chosen.engine = &other;
-        if (other.best && other.family == TMAC_FAMILY_AUTO)
+        if (other.best && other.family == TMAC_FAMILY_AUTO && other.mode == TMAC_MODE_DEFAULT)
             return plan_of(chosen).family == c.engine->family;
     }
     return false;
+}
+
+// One column of the large matrix tells what a mode costs or gains.
+void add_mode_row(const Case &c)
+{
+    if (c.shape.rows == 4096 && c.shape.cols == 4096)
+        add(c.engine->mode == TMAC_MODE_EXACT ? "exact" : "fast", text(c.shape), "", c,
+            run_multiply);
 }
 
 } // namespace
@@ -232,6 +241,10 @@ void add_tmac_rows(const Format &format)
     for (const Shape &shape : shapes_of(format))
         for (const Engine &engine : all_engines()) {
             const Case c = {&engine, &format, shape, 1, 0};
+            if (engine.mode != TMAC_MODE_DEFAULT) {
+                add_mode_row(c);
+                continue;
+            }
             if (is_repeated(c))
                 continue;
             add_shape_rows(c);

@@ -73,20 +73,24 @@ static struct tmac_tuned_key context_key(const struct tmac_context *context,
     return tmac_tuned_key(spec, context->kernels.isa_mask, context->threads);
 }
 
+static enum tmac_layout nested_or(enum tmac_layout nested, enum tmac_layout other,
+                                  const struct tmac_spec *spec)
+{
+    return nested != TMAC_LAYOUT_COUNT && tmac_spec_can_nest(spec, nested) ? nested : other;
+}
+
 int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
                            enum tmac_layout layouts[TMAC_LAYOUT_COUNT])
 {
     const struct tmac_kernels *kernels = &context->kernels;
     const enum tmac_w w = spec->width;
-    const bool nests = tmac_spec_can_nest(spec);
-    const bool nested_lookup = nests && kernels->nested_lookup_layout[w] != TMAC_LAYOUT_COUNT;
-    const bool nested_best = nests && kernels->nested_best_layout[w] != TMAC_LAYOUT_COUNT;
-    const enum tmac_layout direct =
-        nests && kernels->nested ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_DIRECT;
-    const enum tmac_layout lookup = (enum tmac_layout)(
-        nested_lookup ? kernels->nested_lookup_layout[w] : kernels->lookup_layout[w]);
+    const enum tmac_layout direct = nested_or(
+        kernels->nested ? TMAC_LAYOUT_NESTED : TMAC_LAYOUT_COUNT, TMAC_LAYOUT_DIRECT, spec);
+    const enum tmac_layout lookup =
+        nested_or(kernels->nested_lookup_layout[w], kernels->lookup_layout[w], spec);
     const enum tmac_layout best =
-        (enum tmac_layout)(nested_best ? kernels->nested_best_layout[w] : kernels->best_layout[w]);
+        nested_or(kernels->nested_best_layout[w],
+                  direct == TMAC_LAYOUT_NESTED ? direct : kernels->best_layout[w], spec);
 
     layouts[0] = context->exact || context->family == TMAC_FAMILY_DIRECT ? direct
                  : context->family == TMAC_FAMILY_LOOKUP                 ? lookup
@@ -109,6 +113,17 @@ enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
         if (layouts[i] == tuned->layout)
             return tuned->layout;
     return layouts[0];
+}
+
+const struct tmac_kernel *tmac_choose_kernel(const struct tmac_context *context,
+                                             const struct tmac_shape *shape)
+{
+    const enum tmac_layout layout = shape->spec.layout;
+    const struct tmac_kernel *fast = &context->kernels.fast[layout][shape->spec.width];
+
+    if (context->fast && fast->name && shape->block_k >= TMAC_STEP_K)
+        return fast;
+    return &context->kernels.kernel[layout][shape->spec.width];
 }
 
 struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,

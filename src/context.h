@@ -9,6 +9,7 @@ struct tmac_context {
     struct tmac_kernels kernels;
     tmac_family family;
     bool exact;               /* TMAC_MODE_EXACT */
+    bool fast;                /* TMAC_MODE_FAST */
     struct tmac_tuned *tuned; /* [tuned_count], its own */
     size_t tuned_count;
     int threads;
@@ -42,6 +43,10 @@ void tmac_run(const struct tmac_context *context, int count, tmac_task *task, vo
 /* The layout to pack weights in, which the rest of their spec tells. */
 enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
                                     const struct tmac_spec *spec);
+/* The kernel that multiplies weights of this shape. */
+const struct tmac_kernel *tmac_choose_kernel(const struct tmac_context *context,
+                                             const struct tmac_shape *shape);
+
 /* All layouts that it chooses among, the default first; returns how many. */
 int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
                            enum tmac_layout layouts[TMAC_LAYOUT_COUNT]);

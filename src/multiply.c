@@ -46,7 +46,7 @@ static bool scales_in_place(const struct tmac_product *product, int64_t columns)
         return false;
     return spec->scale_type == TMAC_SCALE_KIND_F32 ||
            (spec->scale_type == TMAC_SCALE_KIND_F16 && columns < 4 /* panels of 1 */ &&
-            product->kernels->kernel[spec->layout][spec->width].half);
+            product->kernel->half);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -172,14 +172,12 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
     const struct tmac_table_shape *tables = product->table_shape;
     const uint8_t *bytes = (const uint8_t *)product->packed + tmac_tile_offset(shape, tile_index);
     const size_t block = (size_t)(step * TMAC_STEP_K / shape->block_k);
-    const struct tmac_kernel *kernel =
-        &product->kernels->kernel[shape->spec.layout][shape->spec.width];
     struct scales scales;
     struct tmac_tile tile = {
         .layout = shape->spec.layout,
         .width = shape->spec.width,
         .codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes,
-        .unit = shape->spec.scale_unit,
+        .unit = shape->spec.scale_unit * (product->kernel->quarter ? 4 : 1),
         .offset = shape->offset,
         .steps = (int)steps,
         .block_k = shape->block_k,
@@ -199,7 +197,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
         const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
 
         tile.columns = panel.columns;
-        tile.panels = kernel->panels ? full_panels(c, target->column_end) : 1;
+        tile.panels = product->kernel->panels ? full_panels(c, target->column_end) : 1;
         tile.tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
         tile.act_scale = act_scale + block * columns;
         tile.act_sum = act_sum + block * columns;
@@ -210,7 +208,7 @@ static void multiply_tile(const struct tmac_product *product, const struct targe
                     tmac_table_group_sums(tables->kind);
         tile.y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
                  (size_t)(c - target->column_begin) * target->stride;
-        kernel->multiply(&tile);
+        product->kernel->multiply(&tile);
         c += tile.columns * tile.panels;
     }
 }

@@ -12,6 +12,7 @@ bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_
 struct tmac_product {
     const struct tmac_shape *shape;
     const struct tmac_kernels *kernels;
+    const struct tmac_kernel *kernel; /* of the shape's layout and width */
     const void *packed;
     const struct tmac_table_shape *table_shape;
     const uint8_t *tables;

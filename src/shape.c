@@ -29,8 +29,11 @@ static tmac_status check_groups(const struct tmac_spec *spec)
     return spec->cols % spec->group || spec->cols % spec->super_group ? TMAC_ERROR_GROUP : TMAC_OK;
 }
 
-bool tmac_spec_can_nest(const struct tmac_spec *spec)
+bool tmac_spec_can_nest(const struct tmac_spec *spec, enum tmac_layout layout)
 {
+    if (layout == TMAC_LAYOUT_NESTED_ROWS32 && spec->sub_kind == TMAC_SUB_KIND_U4 &&
+        tmac_width_bits(spec->width) > 2)
+        return false;
     return spec->width != TMAC_W1 && spec->sub_kind != TMAC_SUB_KIND_NONE &&
            spec->scale_type == TMAC_SCALE_KIND_F16 && (spec->group == 16 || spec->group == 32) &&
            is_power_of_two(spec->super_group, 64, 256) && spec->scale_unit == 1.0f &&
@@ -72,7 +75,7 @@ static tmac_status check_spec(const struct tmac_spec *spec)
     if (spec->scale_unit != 1.0f &&
         (spec->scale_unit != 2.0f || spec->zero_kind != TMAC_ZERO_KIND_NONE))
         return TMAC_ERROR_ENUM;
-    if (tmac_layout_is_nested(spec->layout) && !tmac_spec_can_nest(spec))
+    if (tmac_layout_is_nested(spec->layout) && !tmac_spec_can_nest(spec, spec->layout))
         return TMAC_ERROR_ENUM;
     return check_groups(spec);
 }

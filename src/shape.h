@@ -65,15 +65,15 @@ static inline int tmac_shape_own_place(const struct tmac_shape *shape, int row)
     return moved ? tmac_nested_place(row) : row;
 }
 
-/* Whether the layouts NESTED and NESTED_ROWS32 can hold such weights. */
-bool tmac_spec_can_nest(const struct tmac_spec *spec);
+/* Whether a nested layout can hold such weights. */
+bool tmac_spec_can_nest(const struct tmac_spec *spec, enum tmac_layout layout);
 
 /* "rows32", static storage; and the layout of that name, TMAC_LAYOUT_COUNT for another. */
 const char *tmac_layout_name(enum tmac_layout layout);
 enum tmac_layout tmac_layout_named(const char *name);
 
-/* A table layout's number is its kind, the group size of weights in nested layouts (0 for others) and the block
- * size: public, so it never changes meaning. */
+/* A table layout's number is its kind, the group size of weights in nested layouts (0 for others) and
+ * the block size: public, so it never changes meaning. */
 uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k, int group_k);
 tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k,
                                     int *group_k);

@@ -138,10 +138,15 @@ static double now(void)
 static double trial_time(const struct trial *trial, struct tmac_blocking blocking)
 {
     const struct tmac_product product = {
-        &trial->shape,          &trial->tuner->context->kernels,
-        trial->packed,          &trial->table_shape,
-        trial->tables,          trial->y,
-        trial->shape.spec.rows, blocking,
+        &trial->shape,
+        &trial->tuner->context->kernels,
+        tmac_choose_kernel(trial->tuner->context, &trial->shape),
+        trial->packed,
+        &trial->table_shape,
+        trial->tables,
+        trial->y,
+        trial->shape.spec.rows,
+        blocking,
     };
     const double start = now();
     double best = 0;

@@ -676,6 +676,7 @@ static void test_buffers(void **state)
 static void test_table_sizes(void **state)
 {
     static const uint32_t layouts[] = {0, 1, UINT32_MAX, 0x10000, 0x10008, 0x10030, 0x10100,
+                                       0x10120, 0x20180, 0x10380,
                                        0x40020, 0x50020};
     const uint32_t good = p.info.table_layout;
     size_t bytes = 99;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * TMAC_MODE_EXACT: the integers are those of a plain int8 dot product, on every instruction set and
- * at every width. What the mode refuses. */
+ * at every width; what the mode refuses. TMAC_MODE_FAST: its error. */
 #include "support/check.h"
 #include "support/contexts.h"
 #include "support/matrix.h"
@@ -219,6 +219,91 @@ static void test_parts(void **state)
     tmac_context_free(context);
 }
 
+/* ---- fast --------------------------------------------------------------------------------------- */
+
+struct fast_error {
+    double fast, plain; /* squared, relative to the results' */
+};
+
+static void add_errors(const struct matrix *matrix, const float *x, const float *fast,
+                       const float *plain, struct fast_error *error)
+{
+    double fast_sum = 0, plain_sum = 0, all = 0;
+
+    for (int n = 0; n < COLUMNS; n++)
+        for (int m = 0; m < ROWS; m++) {
+            const double want = dot(matrix, m, x + n * COLS);
+            fast_sum += ((double)fast[n * ROWS + m] - want) * ((double)fast[n * ROWS + m] - want);
+            plain_sum +=
+                ((double)plain[n * ROWS + m] - want) * ((double)plain[n * ROWS + m] - want);
+            all += want * want;
+        }
+    error->fast += fast_sum / all;
+    error->plain += plain_sum / all;
+}
+
+/* Multiplies in both modes; says whether the fast one has a kernel of its own. */
+static bool compare_modes(const struct matrix *matrix, const char *isa, const float *x,
+                          struct fast_error *error)
+{
+    const tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
+    static float y[2][COLUMNS * ROWS];
+    bool own = false;
+
+    for (int fast = 0; fast < 2; fast++) {
+        const tmac_context_options options = {.struct_size = sizeof options,
+                                              .isa = isa,
+                                              .family = TMAC_FAMILY_LOOKUP,
+                                              .mode = fast ? TMAC_MODE_FAST : TMAC_MODE_DEFAULT};
+        tmac_weights_info info = {.struct_size = sizeof info};
+        tmac_context *context;
+        tmac_weights *weights;
+
+        CHECK_OK(tmac_context_create(&options, &context));
+        CHECK_OK(tmac_weights_pack(context, &matrix->desc, &weights));
+        CHECK_OK(tmac_weights_query(weights, &info));
+        CHECK_OK(tmac_matmul(context, weights, &activations, y[fast], ROWS));
+        own = strstr(info.kernel, "fast") != NULL;
+        tmac_weights_free(weights);
+        tmac_context_free(context);
+    }
+    if (own)
+        add_errors(matrix, x, y[1], y[0], error);
+    else
+        CHECK(check_floats(y[0], y[1], COLUMNS * ROWS) == COLUMNS * ROWS, "%s", isa);
+    return own;
+}
+
+/* tmac.h speaks of 5.5 times the squared error of lookup. */
+static void test_fast(void **state)
+{
+    const struct isas isas = isas_available();
+    struct rng rng = rng_stream(seed, 4, 0);
+    struct fast_error error = {0, 0};
+    static float x[COLUMNS * COLS];
+    int own = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(x); i++)
+        x[i] = rng_normal(&rng);
+    for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+        for (int64_t group = 16; group <= 32; group += 16) {
+            const struct matrix_kind kind = {
+                .rows = ROWS, .cols = COLS, .width = (tmac_width)width, .group = group};
+            struct matrix matrix;
+
+            matrix_new(&matrix, &kind, &rng);
+            for (int i = 0; i < isas.count; i++)
+                own += compare_modes(&matrix, isas.name[i], x, &error);
+            matrix_free(&matrix);
+        }
+    printf("    squared error of fast lookup: %.2f times that of lookup, %d kernels\n",
+           error.fast / error.plain, own);
+    CHECK(own > 0 && error.fast > 3 * error.plain && error.fast < 8 * error.plain, "%.3g, %.3g",
+          error.fast, error.plain);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void test_lookup_is_refused(void **state)
@@ -286,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_one_scale_per_column),
         cmocka_unit_test(test_special_columns),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_fast),
         cmocka_unit_test(test_lookup_is_refused),
         cmocka_unit_test(test_short_scale_groups_are_refused),
         cmocka_unit_test(test_unknown_mode),

@@ -5,6 +5,9 @@
 #include "support/check.h"
 #include "support/problem.h"
 
+#include "table.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,8 +116,8 @@ static void test_not_built(void **state)
         bad.data = error == 2 ? NULL : x.data;
         CHECK_OK(tmac_tables_build(p.context, tables, &x));
         CHECK_OK(tmac_gemm(p.context, p.weights, tables, y, ROWS));
-        CHECK(tmac_tables_build(error == 3 ? NULL : p.context, tables, &bad) != TMAC_OK,
-              "error %d", error);
+        CHECK(tmac_tables_build(error == 3 ? NULL : p.context, tables, &bad) != TMAC_OK, "error %d",
+              error);
         CHECK_STATUS(tmac_gemm(p.context, p.weights, tables, y, ROWS), TMAC_ERROR_NOT_BUILT,
                      "after error %d", error);
     }
@@ -170,12 +173,97 @@ static void test_no_columns(void **state)
     problem_free(&p);
 }
 
+/* ---- sums over groups, as arch/kernels.h has them -------------------------------------------- */
+
+enum { SUM_COLS = 384, SUM_COLUMNS = 3, SUM_BLOCK = 128 };
+
+/* A rounding: as exact as single precision lets it be. */
+static void check_rounded(int got, double exact, const char *what, int column, int group)
+{
+    CHECK(fabs(got - exact) <= 0.5 + 1e-5 * fabs(exact), "%s of column %d, group %d: %d, not %.9g",
+          what, column, group, got, exact);
+}
+
+static void check_block_sums(const float *x, int group_k, float scale, float sum,
+                             const int16_t *pairs, size_t stride, int column)
+{
+    double of[SUM_BLOCK / 16] = {0}, most = 0;
+
+    for (int g = 0; g < SUM_BLOCK / group_k; g++) {
+        for (int i = 0; i < group_k; i++)
+            of[g] += (double)x[g * group_k + i];
+        most = fmax(most, fabs(of[g]));
+    }
+    for (int g = 0; g < SUM_BLOCK / group_k; g++) {
+        const int16_t *pair = pairs + (size_t)(g / 2) * stride;
+        const bool zero = !(scale > 0);
+
+        check_rounded(pair[g % 2], zero ? 0 : 16 * of[g] / (double)scale, "T", column, g);
+        check_rounded(pair[2 + g % 2], zero || most == 0 ? 0 : of[g] * 127 / most, "S", column, g);
+    }
+    CHECK(isnan(scale) ? isnan(sum) : fabs((double)sum - most / 127) <= 1e-6 * most,
+          "column %d: a unit of S is %.9g, not %.9g", column, (double)sum, most / 127);
+}
+
+static void check_group_sums(const struct tmac_table_shape *shape, const uint8_t *tables,
+                             const float *x)
+{
+    for (int64_t c = 0; c < SUM_COLUMNS; c++) {
+        struct tmac_panel panel = tmac_table_panel(shape, 0);
+        if (c >= panel.columns)
+            panel = tmac_table_panel(shape, panel.columns);
+        const size_t columns = (size_t)panel.columns, n = (size_t)(c - panel.first);
+        const float *scales = (const float *)(const void *)(tables + panel.scales);
+        const float *sums = (const float *)(const void *)(tables + panel.sums);
+        const int16_t *pairs = (const int16_t *)(const void *)(tables + panel.group_sums);
+
+        for (size_t b = 0; b < SUM_COLS / SUM_BLOCK; b++) {
+            const size_t pair = b * SUM_BLOCK / (size_t)shape->group_k / 2;
+            check_block_sums(x + (size_t)c * SUM_COLS + b * SUM_BLOCK, shape->group_k,
+                             scales[b * columns + n], sums[b * columns + n],
+                             pairs + (pair * columns + n) * 4, columns * 4, (int)c);
+        }
+    }
+}
+
+/* Ordinary activations; a block of zeros, one with NaN; constant ones, whose sums are greatest. */
+static void test_group_sums(void **state)
+{
+    static float x[SUM_COLS * SUM_COLUMNS];
+    const tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = SUM_COLS, .columns = SUM_COLUMNS, .data = x};
+    struct rng rng = rng_stream(1, 4, 0);
+    struct problem p;
+
+    (void)state;
+    fixture(&p, 2, TMAC_LAYOUT_ROWS32, 64);
+    for (int i = 0; i < SUM_COLS * SUM_COLUMNS; i++)
+        x[i] = i < 2 * SUM_COLS ? rng_normal(&rng) : 0.3f;
+    memset(x + SUM_COLS, 0, SUM_BLOCK * sizeof *x);
+    x[SUM_COLS + SUM_BLOCK + 5] = NAN;
+    for (int group = 16; group <= 32; group *= 2) {
+        const uint32_t layout = tmac_table_layout(TMAC_TABLE_U8, SUM_BLOCK, group);
+        struct tmac_table_shape shape;
+        size_t bytes;
+        uint8_t *tables;
+
+        CHECK_OK(tmac_table_shape_init(&shape, layout, SUM_COLS, SUM_COLUMNS));
+        CHECK_OK(tmac_tables_size(layout, SUM_COLS, SUM_COLUMNS, &bytes));
+        tables = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        CHECK_OK(tmac_tables_build_part(p.context, layout, &activations, 0, 1, tables, bytes));
+        check_group_sums(&shape, tables, x);
+        free(tables);
+    }
+    problem_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_tables), cmocka_unit_test(test_mismatched),
         cmocka_unit_test(test_other_cols),    cmocka_unit_test(test_not_built),
         cmocka_unit_test(test_rebuilt),       cmocka_unit_test(test_no_columns),
+        cmocka_unit_test(test_group_sums),
     };
     return cmocka_run_group_tests_name("tables", tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "neon.h"
 
+#include <string.h>
+
 /* Cycles for a cell of 32 rows and 32 activations, one column, as llvm-mca 19 models the inner
  * loops of gcc 12 -O3:
  *
@@ -12,20 +14,21 @@
 void tmac_neon_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel lookup[TMAC_W_COUNT] = {
-        {"lookup_w1_m32_neon", neon_lookup, false, false},
-        {"lookup_w2_m32_neon", neon_lookup, false, false},
-        {"lookup_w3_m32_neon", neon_lookup, false, false},
-        {"lookup_w4_m32_neon", neon_lookup, false, false},
-        {"lookup_wt_m32_neon", neon_lookup, false, false},
+        {.name = "lookup_w1_m32_neon", .multiply = neon_lookup},
+        {.name = "lookup_w2_m32_neon", .multiply = neon_lookup},
+        {.name = "lookup_w3_m32_neon", .multiply = neon_lookup},
+        {.name = "lookup_w4_m32_neon", .multiply = neon_lookup},
+        {.name = "lookup_wt_m32_neon", .multiply = neon_lookup},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_neon", neon_direct_w1, false, false},
-        {"direct_w2_m32_neon", neon_direct_w2, false, false},
-        {"direct_w3_m32_neon", neon_direct_w3, false, false},
-        {"direct_w4_m32_neon", neon_direct_w4, false, false},
-        {"direct_wt_m32_neon", neon_direct_w2, false, false},
+        {.name = "direct_w1_m32_neon", .multiply = neon_direct_w1},
+        {.name = "direct_w2_m32_neon", .multiply = neon_direct_w2},
+        {.name = "direct_w3_m32_neon", .multiply = neon_direct_w3},
+        {.name = "direct_w4_m32_neon", .multiply = neon_direct_w4},
+        {.name = "direct_wt_m32_neon", .multiply = neon_direct_w2},
     };
 
+    memset(kernels->fast, 0, sizeof kernels->fast); /* they add pairs while they widen */
     for (int w = 0; w < TMAC_W_COUNT; w++) {
         kernels->kernel[TMAC_LAYOUT_ROWS32][w] = lookup[w];
         kernels->kernel[TMAC_LAYOUT_DIRECT][w] = direct[w];

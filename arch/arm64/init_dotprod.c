@@ -14,18 +14,18 @@
 void tmac_dotprod_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel quad[TMAC_W_COUNT] = {
-        {"quad_w1_m32_dotprod", neon_quad_dotprod, false, false},
-        {"quad_w2_m32_dotprod", neon_quad_dotprod, false, false},
-        {"quad_w3_m32_dotprod", neon_quad_dotprod, false, false},
-        {"quad_w4_m32_dotprod", neon_quad_dotprod, false, false},
-        {"quad_wt_m32_dotprod", neon_quad_dotprod, false, false},
+        {.name = "quad_w1_m32_dotprod", .multiply = neon_quad_dotprod},
+        {.name = "quad_w2_m32_dotprod", .multiply = neon_quad_dotprod},
+        {.name = "quad_w3_m32_dotprod", .multiply = neon_quad_dotprod},
+        {.name = "quad_w4_m32_dotprod", .multiply = neon_quad_dotprod},
+        {.name = "quad_wt_m32_dotprod", .multiply = neon_quad_dotprod},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_dotprod", neon_direct_w1_dotprod, false, false},
-        {"direct_w2_m32_dotprod", neon_direct_w2_dotprod, false, false},
-        {"direct_w3_m32_dotprod", neon_direct_w3_dotprod, false, false},
-        {"direct_w4_m32_dotprod", neon_direct_w4_dotprod, false, false},
-        {"direct_wt_m32_dotprod", neon_direct_w2_dotprod, false, false},
+        {.name = "direct_w1_m32_dotprod", .multiply = neon_direct_w1_dotprod},
+        {.name = "direct_w2_m32_dotprod", .multiply = neon_direct_w2_dotprod},
+        {.name = "direct_w3_m32_dotprod", .multiply = neon_direct_w3_dotprod},
+        {.name = "direct_w4_m32_dotprod", .multiply = neon_direct_w4_dotprod},
+        {.name = "direct_wt_m32_dotprod", .multiply = neon_direct_w2_dotprod},
     };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {

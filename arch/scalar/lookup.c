@@ -53,3 +53,54 @@ void scalar_lookup(const struct tmac_tile *tile)
 {
     scalar_multiply(tile, scalar_lookup_integer);
 }
+
+/* ---- by averages ----------------------------------------------------------------------------- */
+
+static int average(int a, int b)
+{
+    return (a + b + 1) / 2;
+}
+
+static int entry(const struct tmac_tile *tile, const uint8_t *cell, const uint8_t *tables,
+                 int plane, int table, int row)
+{
+    const uint8_t byte = cell[lookup_byte(tile->layout, plane, table % 4, row)];
+
+    return tables[16 * table + (table < 4 ? byte & 15 : byte >> 4)];
+}
+
+static int32_t means_of_step(const struct tmac_tile *tile, const uint8_t *cell,
+                             const uint8_t *tables, int row)
+{
+    int32_t sum = 0;
+
+    for (int plane = 0; plane < tmac_width_bits(tile->width); plane++) {
+        int32_t means = -(2 * 128 + 1);
+        for (int j = 0; j < 4; j += 2)
+            means += average(average(entry(tile, cell, tables, plane, j, row),
+                                     entry(tile, cell, tables, plane, j + 4, row)),
+                             average(entry(tile, cell, tables, plane, j + 1, row),
+                                     entry(tile, cell, tables, plane, j + 5, row)));
+        sum += tile->width == TMAC_WT ? means : means * (1 << plane);
+    }
+    return sum;
+}
+
+static int32_t fast_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+                            int half_end)
+{
+    const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
+    int32_t sum = 0;
+
+    for (int step = half_begin / 2; step < half_end / 2; step++) {
+        const size_t table = (size_t)step * (size_t)tile->columns + (size_t)column;
+        sum += means_of_step(tile, tile->codes + (size_t)step * cell_bytes,
+                             tile->tables + table * 128, row);
+    }
+    return sum;
+}
+
+void scalar_lookup_fast(const struct tmac_tile *tile)
+{
+    scalar_multiply(tile, fast_integer);
+}

@@ -15,6 +15,7 @@ void scalar_multiply(const struct tmac_tile *tile, scalar_integer_fn *integer);
 
 /* Kernels for all widths: the lookup layouts, DIRECT, NESTED and NESTED_ROWS32. */
 void scalar_lookup(const struct tmac_tile *tile);
+void scalar_lookup_fast(const struct tmac_tile *tile);
 void scalar_direct(const struct tmac_tile *tile);
 void scalar_nested(const struct tmac_tile *tile);
 void scalar_nested_lookup(const struct tmac_tile *tile);

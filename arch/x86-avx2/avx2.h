@@ -24,6 +24,11 @@ void avx2_lookup_w3(const struct tmac_tile *tile);
 void avx2_lookup_w4(const struct tmac_tile *tile);
 void avx2_lookup_wt(const struct tmac_tile *tile);
 
+void avx2_lookup_fast_w1(const struct tmac_tile *tile);
+void avx2_lookup_fast_w2(const struct tmac_tile *tile);
+void avx2_lookup_fast_w3(const struct tmac_tile *tile);
+void avx2_lookup_fast_wt(const struct tmac_tile *tile);
+
 void avx2_direct_w1(const struct tmac_tile *tile);
 void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cells */
 void avx2_direct_w3(const struct tmac_tile *tile);

@@ -22,8 +22,7 @@ AVX2_TEMPLATE struct nested_block block_of(const struct tmac_tile *tile,
     return (struct nested_block){
         .p = act_scale,
         .q = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), act_sum),
-        .m = kind.sub == TMAC_SUB_KIND_U4 ? act_sum
-                                          : _mm256_mul_ps(act_scale, _mm256_set1_ps(0x1p-4f)),
+        .m = kind.bytes ? act_sum : _mm256_mul_ps(act_scale, _mm256_set1_ps(0x1p-4f)),
         .scale = (const uint8_t *)tile->scale + super,
         .minimum = kind.minimum ? (const uint8_t *)tile->minimum + super : NULL,
     };
@@ -38,7 +37,7 @@ AVX2_TEMPLATE void float_stage(const struct nested_block *block, const struct ne
         __m256 t = _mm256_mul_ps(block->p, _mm256_cvtepi32_ps(sums->p[i]));
         __m256 acc = _mm256_loadu_ps(y + 8 * i);
 
-        if (kind.sub == TMAC_SUB_KIND_U4)
+        if (kind.bytes)
             t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums->q[i]), block->q, t);
         acc = _mm256_fmadd_ps(avx2_scales(block->scale, 8 * i, true), t, acc);
         if (kind.minimum) {
@@ -114,12 +113,8 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
     }
 }
 
-AVX2_TEMPLATE void nested_sub(const struct tmac_tile *tile, const int width, const bool wide,
-                              const bool minimum, const enum tmac_sub_kind sub)
+AVX2_TEMPLATE void nested_kind(const struct tmac_tile *tile, const struct nested_kind kind)
 {
-    const bool bytes = sub == TMAC_SUB_KIND_U4 && (width == TMAC_W2 || width == TMAC_WT);
-    const struct nested_kind kind = {width, wide, minimum, sub, bytes, false};
-
     if (tile->columns > 1)
         nested(tile, kind, false);
     else
@@ -129,10 +124,12 @@ AVX2_TEMPLATE void nested_sub(const struct tmac_tile *tile, const int width, con
 AVX2_TEMPLATE void nested_minimum(const struct tmac_tile *tile, const int width, const bool wide,
                                   const bool minimum)
 {
-    if (tile->nested.sub == TMAC_SUB_KIND_U4)
-        nested_sub(tile, width, wide, minimum, TMAC_SUB_KIND_U4);
+    const bool may_be_bytes = width == TMAC_W2 || width == TMAC_WT;
+
+    if (may_be_bytes && tile->nested.sub == TMAC_SUB_KIND_U4)
+        nested_kind(tile, (struct nested_kind){width, wide, minimum, true, false});
     else
-        nested_sub(tile, width, wide, minimum, TMAC_SUB_KIND_I8);
+        nested_kind(tile, (struct nested_kind){width, wide, minimum, false, false});
 }
 
 AVX2_TEMPLATE void nested_width(const struct tmac_tile *tile, const int width)

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * The integer stage of NESTED_ROWS32: a block's P, Q and M (struct tmac_tile), in one of two ways.
  *
- * Words: sums of lookups become 16-bit numbers, at most 255 * 8 * 15 = 30600 with their bias. Those of
- * two groups are interleaved, vpmaddwd multiplies them by sub-scales widened to 16 bits.
+ * Words, with I8 sub-scales: sums of lookups become 16-bit numbers, at most 255 * 8 * 15 = 30600 with
+ * their bias. Those of two groups are interleaved, vpmaddwd multiplies them by sub-scales widened to 16
+ * bits.
  *
- * Bytes, where sub-scales are U4 and codes of 2 bits or ternary: a sum of lookups is
- * mean * 2^shift - excess in bytes (sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0
- * .. 15, and 16 bits hold the sums over a block of at most 8 groups, so that nothing is widened before
- * its end:
+ * Bytes, with U4 sub-scales (codes of 2 bits or ternary): a sum of lookups is mean * 2^shift - excess
+ * in bytes (sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0 .. 15, and 16 bits hold
+ * the sums over a block of at most 8 groups, so that nothing is widened before its end:
  *     |mean - centre| <= 128:   128 * 15 * 8 = 15360
  *     excess <= 255:            255 * 15 * 8 = 30600
  *     |S| <= 127:               127 * 15 * 8 = 15240 */
 #ifndef TMAC_AVX2_NESTED_LOOKUP_H
 #define TMAC_AVX2_NESTED_LOOKUP_H
 
-#include "lookup.h"
+#include "vector.h"
+
+#include "../x86/lookup.h"
 
 enum { VECTORS = 4, MOST_PAIRS = 4, PAIR_BYTES = ROWS * 2 };
 
@@ -23,8 +25,7 @@ struct nested_kind {
     int width;
     bool wide; /* groups of 32, else 16 */
     bool minimum;
-    enum tmac_sub_kind sub;
-    bool bytes; /* else words */
+    bool bytes; /* else words: sub-scales are U4, else I8 */
     bool split; /* several columns: indices are split and sub-scales unpacked */
 };
 
@@ -45,12 +46,12 @@ struct nested_at {
 
 /* 32-bit numbers of 8 rows. */
 struct nested_sums {
-    __m256i p[VECTORS], q[VECTORS] /* U4 only */, m[VECTORS];
+    __m256i p[VECTORS], q[VECTORS] /* bytes only */, m[VECTORS];
 };
 
 AVX2_TEMPLATE size_t pair_bytes(const struct nested_kind kind)
 {
-    return kind.sub == TMAC_SUB_KIND_I8 && kind.minimum ? 2 * PAIR_BYTES : PAIR_BYTES;
+    return !kind.bytes && kind.minimum ? 2 * PAIR_BYTES : PAIR_BYTES;
 }
 
 AVX2_TEMPLATE enum part first_part(const struct nested_kind kind)
@@ -83,13 +84,6 @@ AVX2_TEMPLATE void load_subs(const struct nested_kind kind, const uint8_t *own, 
         const __m256i both = avx2_load(own + 32 * i);
         subs->scale[i] = _mm256_and_si256(both, low);
         subs->minimum[i] = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
-    } else if (kind.sub == TMAC_SUB_KIND_U4) { /* rows 8i .. +3, then 8i+4 .. +7 */
-        const uint8_t *first = own + i / 2 * 32 + i % 2 * 8;
-        const __m256i both = _mm256_cvtepu8_epi16(
-            _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)first),
-                               _mm_loadl_epi64((const __m128i *)(first + 16))));
-        subs->scale[i] = _mm256_and_si256(both, _mm256_set1_epi16(15));
-        subs->minimum[i] = _mm256_srli_epi16(both, 4);
     } else {
         const __m128i *const minimum = (const __m128i *)(own + PAIR_BYTES) + i;
         subs->scale[i] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)own + i));
@@ -110,20 +104,24 @@ AVX2_TEMPLATE void pair_subs(const struct nested_at *at, const struct nested_kin
     subs->minimum[i] = at->subs[p].minimum[i];
 }
 
-/* The sums of activations of its groups: T with I8, S with U4. */
+/* The sums of activations of its groups: T for words, S for bytes. */
 AVX2_TEMPLATE __m256i pair_sums(const struct nested_at *at, const struct nested_kind kind)
 {
     int32_t both;
 
-    memcpy(&both, at->group_sum + (kind.sub == TMAC_SUB_KIND_U4 ? 2 : 0), sizeof both);
+    memcpy(&both, at->group_sum + (kind.bytes ? 2 : 0), sizeof both);
     return _mm256_set1_epi32(both);
 }
+
+/* One column reads codes and sub-scales once: every line of them is fetched a little ahead. */
+enum { NESTED_AHEAD = 768 };
 
 AVX2_TEMPLATE void prefetch_pair(const struct nested_at *at, const struct nested_kind kind)
 {
     if (kind.split)
         return;
-    avx2_prefetch(at->cells.codes, step_bytes(kind.width, false) * (kind.wide ? 2 : 1));
+    for (size_t line = 0; line < step_bytes(kind.width, false) * (1 + kind.wide); line += 64)
+        _mm_prefetch((const char *)at->cells.codes + NESTED_AHEAD + line, _MM_HINT_T0);
     for (size_t line = 0; line < pair_bytes(kind); line += 64)
         _mm_prefetch((const char *)at->own + AVX2_AHEAD_SCALES + line, _MM_HINT_T0);
 }
@@ -144,22 +142,14 @@ AVX2_TEMPLATE void clear(__m256i *vectors, const int count)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-/* What takes the bias of the entries' + 128 away, and with I8 adds the part of the offset. */
-AVX2_TEMPLATE __m256i correction(const struct nested_at *at, const struct nested_kind kind,
-                                 __m256i group_sums)
-{
-    const __m256i bias = _mm256_set1_epi16((short)step_bias(kind.width, first_part(kind)));
-
-    if (kind.sub == TMAC_SUB_KIND_U4)
-        return _mm256_sub_epi16(_mm256_setzero_si256(), bias);
-    return _mm256_sub_epi16(_mm256_mulhrs_epi16(group_sums, at->offset), bias);
-}
-
 AVX2_TEMPLATE void add_words(const struct nested_at *at, const struct nested_kind kind, int p,
                              struct nested_sums *sums)
 {
     const __m256i group_sums = pair_sums(at, kind);
-    const __m256i corrected = correction(at, kind, group_sums);
+    /* The part of the offset, less the bias of the entries' + 128. */
+    const __m256i correction =
+        _mm256_sub_epi16(_mm256_mulhrs_epi16(group_sums, at->offset),
+                         _mm256_set1_epi16((short)step_bias(kind.width, first_part(kind))));
     const struct stream second = second_group(&at->cells, kind);
     const struct sum16 a = total(&at->cells, kind.width, first_part(kind), 1, kind.split);
     const struct sum16 b = total(&second, kind.width, second_part(kind), 1, kind.split);
@@ -170,12 +160,10 @@ AVX2_TEMPLATE void add_words(const struct nested_at *at, const struct nested_kin
 
     AVX2_UNROLL
     for (int i = 0; i < VECTORS; i++) {
-        const __m256i integers = _mm256_add_epi16(words[i], corrected);
+        const __m256i integers = _mm256_add_epi16(words[i], correction);
 
         pair_subs(at, kind, p, i, &subs);
         sums->p[i] = _mm256_add_epi32(sums->p[i], _mm256_madd_epi16(integers, subs.scale[i]));
-        if (kind.sub == TMAC_SUB_KIND_U4)
-            sums->q[i] = _mm256_add_epi32(sums->q[i], _mm256_madd_epi16(group_sums, subs.scale[i]));
         if (kind.minimum)
             sums->m[i] =
                 _mm256_add_epi32(sums->m[i], _mm256_madd_epi16(group_sums, subs.minimum[i]));
@@ -186,7 +174,6 @@ AVX2_TEMPLATE void sum_words(struct nested_at *at, const struct nested_kind kind
                              struct nested_sums *sums)
 {
     clear(sums->p, VECTORS);
-    clear(sums->q, VECTORS);
     clear(sums->m, VECTORS);
     for (int p = 0; p < pairs; p++) {
         prefetch_pair(at, kind);

@@ -136,9 +136,9 @@ KERNEL(direct_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_direct[TMAC_W_COUNT] = {
-    {"direct_w1_m32_avx512", direct_w1, true, false},
-    {"direct_w2_m32_avx512", direct_w2, true, false},
-    {"direct_w3_m32_avx512", direct_w3, true, false},
-    {"direct_w4_m32_avx512", direct_w4, true, false},
-    {"direct_wt_m32_avx512", direct_w2, true, false},
+    {"direct_w1_m32_avx512", direct_w1, .half = true},
+    {"direct_w2_m32_avx512", direct_w2, .half = true},
+    {"direct_w3_m32_avx512", direct_w3, .half = true},
+    {"direct_w4_m32_avx512", direct_w4, .half = true},
+    {"direct_wt_m32_avx512", direct_w2, .half = true},
 };

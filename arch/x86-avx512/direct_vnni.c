@@ -306,9 +306,9 @@ KERNEL(direct_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT] = {
-    {"direct_w1_m32_avx512_vnni", direct_w1, true, true},
-    {"direct_w2_m32_avx512_vnni", direct_w2, true, true},
-    {"direct_w3_m32_avx512_vnni", direct_w3, true, true},
-    {"direct_w4_m32_avx512_vnni", direct_w4, true, true},
-    {"direct_wt_m32_avx512_vnni", direct_w2, true, true},
+    {"direct_w1_m32_avx512_vnni", direct_w1, .half = true, .panels = true},
+    {"direct_w2_m32_avx512_vnni", direct_w2, .half = true, .panels = true},
+    {"direct_w3_m32_avx512_vnni", direct_w3, .half = true, .panels = true},
+    {"direct_w4_m32_avx512_vnni", direct_w4, .half = true, .panels = true},
+    {"direct_wt_m32_avx512_vnni", direct_w2, .half = true, .panels = true},
 };

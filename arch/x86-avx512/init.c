@@ -13,7 +13,7 @@ void tmac_avx512_init(struct tmac_kernels *kernels)
             kernels->kernel[TMAC_LAYOUT_NESTED][w] = avx512_nested[w];
         kernels->lookup_layout[w] = TMAC_LAYOUT_ROWS64;
         kernels->best_layout[w] = w == TMAC_W4 ? TMAC_LAYOUT_DIRECT : TMAC_LAYOUT_ROWS64;
-        kernels->nested_best_layout[w] = TMAC_LAYOUT_NESTED;
+        kernels->nested_best_layout[w] = TMAC_LAYOUT_COUNT;
     }
     kernels->build[TMAC_TABLE_U8] = avx512_build_lookup_u8;
     kernels->build[TMAC_TABLE_S8] = avx512_build_lookup_s8;

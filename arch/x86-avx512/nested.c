@@ -80,8 +80,8 @@ KERNEL(nested_w4, TMAC_W4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
 const struct tmac_kernel avx512_nested[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, true, true},
-    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, true, true},
-    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, true, true},
-    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, true, true},
+    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, .half = true, .panels = true},
+    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, .half = true, .panels = true},
+    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, .half = true, .panels = true},
+    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, .half = true, .panels = true},
 };

@@ -117,11 +117,11 @@ KERNEL(quad_wt, TMAC_WT)
 void tmac_avx512_vbmi_init(struct tmac_kernels *kernels)
 {
     static const struct tmac_kernel quad[TMAC_W_COUNT] = {
-        {"quad_w1_m32_avx512_vbmi", quad_w1, true, false},
-        {"quad_w2_m32_avx512_vbmi", quad_w2, true, false},
-        {"quad_w3_m32_avx512_vbmi", quad_w3, true, false},
-        {"quad_w4_m32_avx512_vbmi", quad_w4, true, false},
-        {"quad_wt_m32_avx512_vbmi", quad_wt, true, false},
+        {"quad_w1_m32_avx512_vbmi", quad_w1, .half = true},
+        {"quad_w2_m32_avx512_vbmi", quad_w2, .half = true},
+        {"quad_w3_m32_avx512_vbmi", quad_w3, .half = true},
+        {"quad_w4_m32_avx512_vbmi", quad_w4, .half = true},
+        {"quad_wt_m32_avx512_vbmi", quad_wt, .half = true},
     };
 
     for (int w = 0; w < TMAC_W_COUNT; w++) {

@@ -79,6 +79,7 @@ tmac_status tmac_context_create(const tmac_context_options *given, tmac_context 
     memset(&made, 0, sizeof made);
     made.family = options.family;
     made.exact = options.mode == TMAC_MODE_EXACT;
+    made.fast = options.mode == TMAC_MODE_FAST;
     made.threads = choose_threads(&options);
     made.parallel_for = options.parallel_for;
     made.parallel_host = options.parallel_host;

@@ -54,8 +54,15 @@ tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weig
         return status;
 
     const struct tmac_product product = {
-        &weights->shape, &context->kernels, weights->packed, &table_shape, tables->memory, y,
-        stride,          weights->blocking,
+        .shape = &weights->shape,
+        .kernels = &context->kernels,
+        .kernel = tmac_choose_kernel(context, &weights->shape),
+        .packed = weights->packed,
+        .table_shape = &table_shape,
+        .tables = tables->memory,
+        .y = y,
+        .stride = stride,
+        .blocking = weights->blocking,
     };
     tmac_multiply_parallel(context, &product, row_begin, row_end);
     return TMAC_OK;
@@ -124,8 +131,15 @@ tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, 
         return TMAC_ERROR_BUFFER_SIZE;
 
     const struct tmac_product product = {
-        &weights->shape, &weights->context->kernels, weights->packed, &table_shape, tables, y,
-        stride,          weights->blocking,
+        .shape = &weights->shape,
+        .kernels = &weights->context->kernels,
+        .kernel = tmac_choose_kernel(weights->context, &weights->shape),
+        .packed = weights->packed,
+        .table_shape = &table_shape,
+        .tables = tables,
+        .y = y,
+        .stride = stride,
+        .blocking = weights->blocking,
     };
     tmac_multiply(&product, row_begin, row_end, 0, columns);
     return TMAC_OK;

@@ -128,11 +128,6 @@ static tmac_family layout_family(enum tmac_layout layout)
     return tmac_layout_is_direct(layout) ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP;
 }
 
-static const char *kernel_name(const tmac_context *context, const struct tmac_spec *spec)
-{
-    return context->kernels.kernel[spec->layout][spec->width].name;
-}
-
 tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_desc *given,
                               tmac_packed_plan *out)
 {
@@ -149,7 +144,7 @@ tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_de
         .table_layout = shape.table_layout,
         .family = layout_family(shape.spec.layout),
         .layout = tmac_layout_name(shape.spec.layout),
-        .kernel = kernel_name(context, &shape.spec),
+        .kernel = tmac_choose_kernel(context, &shape)->name,
     };
     return tmac_struct_write(out, &plan, sizeof plan, sizeof plan);
 }
@@ -250,7 +245,7 @@ tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *o
         .table_layout = weights->shape.table_layout,
         .family = layout_family(spec->layout),
         .layout = tmac_layout_name(spec->layout),
-        .kernel = kernel_name(weights->context, spec),
+        .kernel = tmac_choose_kernel(weights->context, &weights->shape)->name,
         .packed = weights->packed,
     };
     return tmac_struct_write(out, &info, sizeof info, sizeof info);

@@ -266,7 +266,7 @@ static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
     const float middle =
         m->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
 
-    m->u4 = is_lookup(m) && rng_between(rng, 0, 1);
+    m->u4 = is_lookup(m) && tmac_width_bits(m->width) <= 2 && rng_between(rng, 0, 1);
     fill_nested(m, rng);
     tile.scale = m->half;
     tile.half = true;

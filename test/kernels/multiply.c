@@ -262,6 +262,8 @@ static void shape_nested(struct multiply_case *c, struct rng *rng)
     t->block_shift = rng_between(rng, 0, t->block_k == 64 ? 2 : 1);
     t->nested.group_k = 16 << rng_between(rng, 0, 1);
     t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
+    if (t->layout == TMAC_LAYOUT_NESTED_ROWS32 && tmac_width_bits(t->width) > 2)
+        t->nested.sub = TMAC_SUB_KIND_I8;
     c->narrow = rng_between(rng, 0, 1); /* as in Q3_K */
     t->offset = t->layout == TMAC_LAYOUT_NESTED_ROWS32 ? lookup_offset(rng, t->width, c->narrow)
                 : c->narrow                            ? -4.0f
@@ -339,7 +341,7 @@ static void run(struct rung *rung, struct multiply_case *c)
     struct tmac_tile tile = c->tile;
     const struct tmac_tile *t = &tile;
 
-    if (c->half && rung->kernels.kernel[t->layout][t->width].half) {
+    if (c->half && entry_kernel(&rung->kernels, c->entry)->half) {
         tile.half = true;
         tile.scale = c->half_scale.at;
         tile.minimum = c->half_minimum.at;
@@ -354,7 +356,7 @@ static void run(struct rung *rung, struct multiply_case *c)
                t->block_shift, t->minimum != NULL, t->half, t->scale_stride, (double)t->unit,
                t->accumulate, (double)t->offset, t->y_stride, t->panels, c->flavour->name,
                c->index);
-    multiply_panels(&rung->kernels.kernel[t->layout][t->width], tile);
+    multiply_panels(entry_kernel(&rung->kernels, c->entry), tile);
 }
 
 static void compare(struct rung *rung, struct multiply_case *c)
@@ -369,17 +371,18 @@ static void compare(struct rung *rung, struct multiply_case *c)
         rung_fail(rung, c->entry, "wrote outside of y");
 }
 
-static void run_case(int layout, int width, int block_k, int steps, int columns, int index)
+static void run_case(int entry, int block_k, int steps, int columns, int index)
 {
+    const bool fast = entry >= ENTRY_FAST;
     struct multiply_case c;
     struct rng rng;
 
     memset(&c, 0, sizeof c);
-    c.entry = ENTRY_MULTIPLY + layout * TMAC_W_COUNT + width;
+    c.entry = entry;
     c.index = index;
-    c.tile.layout = (enum tmac_layout)layout;
-    c.tile.width = (enum tmac_w)width;
-    c.tile.block_k = block_k;
+    c.tile.layout = (enum tmac_layout)((entry - (fast ? ENTRY_FAST : 0)) / TMAC_W_COUNT);
+    c.tile.width = (enum tmac_w)(entry % TMAC_W_COUNT);
+    c.tile.block_k = fast && block_k < TMAC_STEP_K ? TMAC_STEP_K : block_k;
     c.tile.steps = steps;
     c.tile.columns = columns;
     rng = rng_stream(test_seed, (uint64_t)c.entry, (uint64_t)index);
@@ -412,7 +415,6 @@ void test_multiply(void **state)
     (void)state;
     for (int entry = 0; entry < ENTRY_BUILD; entry++)
         for (int i = 0; i < rounds * 4 * 4 * 11 && any_runs(ENTRY_MULTIPLY + entry); i++)
-            run_case(entry / TMAC_W_COUNT, entry % TMAC_W_COUNT, 16 << i % 4, i / 16 % 11 + 1,
-                     1 << i / 4 % 4, i);
+            run_case(entry, 16 << i % 4, i / 16 % 11 + 1, 1 << i / 4 % 4, i);
     rungs_finish_test();
 }

@@ -38,10 +38,18 @@ void emulated_vbmi_init(struct tmac_kernels *kernels);
 /* Function pointers of all types, to compare. */
 typedef void any_fn(void);
 
+const struct tmac_kernel *entry_kernel(const struct tmac_kernels *kernels, int entry)
+{
+    const bool fast = entry >= ENTRY_FAST;
+    const int layout = (entry - (fast ? ENTRY_FAST : 0)) / TMAC_W_COUNT;
+
+    return &(fast ? kernels->fast : kernels->kernel)[layout][entry % TMAC_W_COUNT];
+}
+
 static any_fn *entry_function(const struct tmac_kernels *k, int entry)
 {
     if (entry < ENTRY_BUILD)
-        return (any_fn *)k->kernel[entry / TMAC_W_COUNT][entry % TMAC_W_COUNT].multiply;
+        return (any_fn *)entry_kernel(k, entry)->multiply;
     if (entry < ENTRY_EXPAND)
         return (any_fn *)k->build[entry - ENTRY_BUILD];
     return entry == ENTRY_EXPAND ? (any_fn *)k->expand
@@ -53,8 +61,7 @@ static const char *entry_name(const struct tmac_kernels *k, int entry)
 {
     static const char *const other[] = {"build U8", "build S8",   "build INT8",
                                         "expand",   "f16_to_f32", "bf16_to_f32"};
-    return entry < ENTRY_BUILD ? k->kernel[entry / TMAC_W_COUNT][entry % TMAC_W_COUNT].name
-                               : other[entry - ENTRY_BUILD];
+    return entry < ENTRY_BUILD ? entry_kernel(k, entry)->name : other[entry - ENTRY_BUILD];
 }
 
 static void note_own_entries(struct rung *rung)
@@ -64,7 +71,7 @@ static void note_own_entries(struct rung *rung)
     for (int e = 0; e < ENTRY_COUNT; e++) {
         any_fn *function = entry_function(&rung->kernels, e);
         const bool scalar = function == entry_function(&rungs[0].kernels, e);
-        rung->own[e] = !scalar && function != entry_function(&rung[-1].kernels, e);
+        rung->own[e] = function && !scalar && function != entry_function(&rung[-1].kernels, e);
         own += rung->own[e];
         inherited += !scalar && !rung->own[e];
     }
@@ -146,8 +153,9 @@ void rungs_init(void)
 bool rung_runs(const struct rung *rung, int entry)
 {
     const char *only = getenv("TMAC_TEST_ONLY");
-    const bool wanted = !only || strstr(entry_name(&rung->kernels, entry), only);
-    return rung->own[entry] && !rung->failed[entry] && wanted;
+
+    return rung->own[entry] && !rung->failed[entry] &&
+           (!only || strstr(entry_name(&rung->kernels, entry), only));
 }
 
 void rung_enter(const struct rung *rung, int entry, const char *format, ...)

@@ -12,8 +12,9 @@
 
 /* Every function of struct tmac_kernels has a number. */
 enum {
-    ENTRY_MULTIPLY = 0,                             /* + layout * TMAC_W_COUNT + width */
-    ENTRY_BUILD = TMAC_LAYOUT_COUNT * TMAC_W_COUNT, /* + table kind */
+    ENTRY_MULTIPLY = 0,                            /* + layout * TMAC_W_COUNT + width */
+    ENTRY_FAST = TMAC_LAYOUT_COUNT * TMAC_W_COUNT, /* the same, by averages */
+    ENTRY_BUILD = ENTRY_FAST + TMAC_LAYOUT_COUNT * TMAC_W_COUNT, /* + table kind */
     ENTRY_EXPAND = ENTRY_BUILD + TMAC_TABLE_KIND_COUNT,
     ENTRY_F16,
     ENTRY_BF16,
@@ -35,6 +36,9 @@ extern uint64_t test_seed;
 
 extern const char *const layout_names[TMAC_LAYOUT_COUNT];
 extern const char *const width_names[TMAC_W_COUNT];
+
+/* Of an entry below ENTRY_BUILD; its `multiply` may be NULL for ENTRY_FAST. */
+const struct tmac_kernel *entry_kernel(const struct tmac_kernels *kernels, int entry);
 
 /* Finds the rungs and prints them, with the seed. */
 void rungs_init(void);

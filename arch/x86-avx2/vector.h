@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates in arch/x86 are made of, on AVX2: 32 rows, a byte each. */
+#ifndef TMAC_AVX2_VECTOR_H
+#define TMAC_AVX2_VECTOR_H
+
+#include "avx2.h"
+
+#define TEMPLATE AVX2_TEMPLATE
+#define UNROLL AVX2_UNROLL
+
+enum { ROWS = 32, LANES = 8 /* floats of a vector */ };
+
+typedef __m256i vec;
+typedef __m256 vecf;
+
+TEMPLATE vec vec_load(const uint8_t *from)
+{
+    return avx2_load(from);
+}
+
+TEMPLATE void vec_store(uint8_t *to, vec v)
+{
+    avx2_store(to, v);
+}
+
+/* A table of 16 entries in every 128-bit lane, and what it has at 32 indices. */
+TEMPLATE vec vec_table(const uint8_t *table)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+}
+
+TEMPLATE vec vec_look_up(vec table, vec index)
+{
+    return _mm256_shuffle_epi8(table, index);
+}
+
+TEMPLATE vec vec_bytes(const char byte)
+{
+    return _mm256_set1_epi8(byte);
+}
+
+TEMPLATE vec vec_words(const short word)
+{
+    return _mm256_set1_epi16(word);
+}
+
+TEMPLATE vec vec_and(vec a, vec b)
+{
+    return _mm256_and_si256(a, b);
+}
+
+TEMPLATE vec vec_xor(vec a, vec b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+TEMPLATE vec vec_right16(vec v, const int bits)
+{
+    return _mm256_srli_epi16(v, bits);
+}
+
+TEMPLATE vec vec_left16(vec v, const int bits)
+{
+    return _mm256_slli_epi16(v, bits);
+}
+
+TEMPLATE vec vec_add8(vec a, vec b)
+{
+    return _mm256_add_epi8(a, b);
+}
+
+TEMPLATE vec vec_sub8(vec a, vec b)
+{
+    return _mm256_sub_epi8(a, b);
+}
+
+TEMPLATE vec vec_avg8(vec a, vec b)
+{
+    return _mm256_avg_epu8(a, b);
+}
+
+TEMPLATE vec vec_add16(vec a, vec b)
+{
+    return _mm256_add_epi16(a, b);
+}
+
+TEMPLATE vec vec_maddubs(vec a, vec b)
+{
+    return _mm256_maddubs_epi16(a, b);
+}
+
+TEMPLATE vec vec_unpack_low8(vec a, vec b)
+{
+    return _mm256_unpacklo_epi8(a, b);
+}
+
+TEMPLATE vec vec_unpack_high8(vec a, vec b)
+{
+    return _mm256_unpackhi_epi8(a, b);
+}
+
+TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+{
+    return avx2_opaque(pointer);
+}
+
+TEMPLATE vec vec_here(vec v)
+{
+    return avx2_here(v);
+}
+
+TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
+{
+    avx2_prefetch(codes, bytes);
+}
+
+TEMPLATE vecf vecf_all(float number)
+{
+    return _mm256_set1_ps(number);
+}
+
+TEMPLATE vecf vecf_add(vecf a, vecf b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+TEMPLATE vecf vecf_load(const float *from)
+{
+    return _mm256_loadu_ps(from);
+}
+
+TEMPLATE void vecf_store(float *to, vecf v)
+{
+    _mm256_storeu_ps(to, v);
+}
+
+TEMPLATE vecf vecf_from_ints(const int32_t *from)
+{
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
+ * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
+ * subtraction converts and takes the bias away, all exactly. */
+TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
+{
+    const vec exponent = _mm256_set1_epi16(0x4b00);
+
+    low = _mm256_permute4x64_epi64(low, 0xd8);   /* 0-3 16-19 | 4-7 20-23 */
+    high = _mm256_permute4x64_epi64(high, 0xd8); /* 8-11 24-27 | 12-15 28-31 */
+    rows[0] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(low, exponent)), bias);
+    rows[1] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(high, exponent)), bias);
+    rows[2] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(low, exponent)), bias);
+    rows[3] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(high, exponent)), bias);
+}
+
+/* The float stage of a block and a column. */
+#define vec_block avx2_block
+
+TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf integer, vecf acc)
+{
+    return avx2_block_add(block, row, integer, acc);
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates in arch/x86 are made of, on AVX-512 BW: 64 rows, a byte each. */
+#ifndef TMAC_AVX512_VECTOR_H
+#define TMAC_AVX512_VECTOR_H
+
+#include "avx512.h"
+
+#define TEMPLATE INLINE
+
+enum { ROWS = 64, LANES = 16 /* floats of a vector */ };
+
+typedef __m512i vec;
+typedef __m512 vecf;
+
+TEMPLATE vec vec_load(const uint8_t *from)
+{
+    return load_bytes(from);
+}
+
+TEMPLATE void vec_store(uint8_t *to, vec v)
+{
+    _mm512_storeu_si512(to, v);
+}
+
+/* A table of 16 entries in every 128-bit lane, and what it has at 64 indices. */
+TEMPLATE vec vec_table(const uint8_t *table)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
+}
+
+TEMPLATE vec vec_look_up(vec table, vec index)
+{
+    return _mm512_shuffle_epi8(table, index);
+}
+
+TEMPLATE vec vec_bytes(const char byte)
+{
+    return _mm512_set1_epi8(byte);
+}
+
+TEMPLATE vec vec_words(const short word)
+{
+    return _mm512_set1_epi16(word);
+}
+
+TEMPLATE vec vec_and(vec a, vec b)
+{
+    return _mm512_and_si512(a, b);
+}
+
+TEMPLATE vec vec_xor(vec a, vec b)
+{
+    return _mm512_xor_si512(a, b);
+}
+
+TEMPLATE vec vec_right16(vec v, const int bits)
+{
+    return _mm512_srli_epi16(v, bits);
+}
+
+TEMPLATE vec vec_left16(vec v, const int bits)
+{
+    return _mm512_slli_epi16(v, bits);
+}
+
+TEMPLATE vec vec_add8(vec a, vec b)
+{
+    return _mm512_add_epi8(a, b);
+}
+
+TEMPLATE vec vec_sub8(vec a, vec b)
+{
+    return _mm512_sub_epi8(a, b);
+}
+
+TEMPLATE vec vec_avg8(vec a, vec b)
+{
+    return _mm512_avg_epu8(a, b);
+}
+
+TEMPLATE vec vec_add16(vec a, vec b)
+{
+    return _mm512_add_epi16(a, b);
+}
+
+TEMPLATE vec vec_maddubs(vec a, vec b)
+{
+    return _mm512_maddubs_epi16(a, b);
+}
+
+TEMPLATE vec vec_unpack_low8(vec a, vec b)
+{
+    return _mm512_unpacklo_epi8(a, b);
+}
+
+TEMPLATE vec vec_unpack_high8(vec a, vec b)
+{
+    return _mm512_unpackhi_epi8(a, b);
+}
+
+TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+{
+    __asm__("" : "+r"(pointer));
+    return pointer;
+}
+
+TEMPLATE vec vec_here(vec v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+
+TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
+{
+    prefetch_ahead(codes, bytes);
+}
+
+TEMPLATE vecf vecf_all(float number)
+{
+    return _mm512_set1_ps(number);
+}
+
+TEMPLATE vecf vecf_add(vecf a, vecf b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+TEMPLATE vecf vecf_load(const float *from)
+{
+    return _mm512_loadu_ps(from);
+}
+
+TEMPLATE void vecf_store(float *to, vecf v)
+{
+    _mm512_storeu_ps(to, v);
+}
+
+TEMPLATE vecf vecf_from_ints(const int32_t *from)
+{
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
+}
+
+/* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
+ * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
+ * subtraction converts and takes the bias away, all exactly.
+ *
+ *     low, high   lane i: rows 16i .. 16i+7; 16i+8 .. 16i+15
+ *     first       rows 0..3, 16..19 | 4..7, 20..23 | 8..11, 24..27 | 12..15, 28..31
+ *     second      the same + 32 */
+TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
+{
+    const vec exponent = _mm512_set1_epi16(0x4b00);
+    const vec index = _mm512_setr_epi64(0, 2, 1, 3, 8, 10, 9, 11);
+    const vec next = _mm512_setr_epi64(4, 6, 5, 7, 12, 14, 13, 15);
+    const vec first = _mm512_permutex2var_epi64(low, index, high);
+    const vec second = _mm512_permutex2var_epi64(low, next, high);
+
+    rows[0] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpacklo_epi16(first, exponent)), bias);
+    rows[1] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(first, exponent)), bias);
+    rows[2] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpacklo_epi16(second, exponent)), bias);
+    rows[3] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(second, exponent)), bias);
+}
+
+/* The float stage of a block and a column. */
+#define vec_block float_stage
+
+TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int column,
+                                        const int columns, const bool minimum, const bool half)
+{
+    (void)minimum; /* the stage looks itself */
+    return float_stage_begin(tile, float_stage_offset(tile), number, column, columns, ROWS, half);
+}
+
+TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integer, vecf acc)
+{
+    return float_stage_rows(stage, row, integer, acc);
+}
+
+#endif

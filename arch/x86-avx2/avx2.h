@@ -34,6 +34,9 @@ void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cel
 void avx2_direct_w3(const struct tmac_tile *tile);
 void avx2_direct_w4(const struct tmac_tile *tile);
 
+/* Panels of 8 columns, one or many, of layout DIRECT. */
+void avx2_direct_panels(const struct tmac_tile *tile, int width);
+
 void avx2_nested_w2(const struct tmac_tile *tile); /* also ternary */
 void avx2_nested_w3(const struct tmac_tile *tile);
 void avx2_nested_w4(const struct tmac_tile *tile);
@@ -62,10 +65,10 @@ AVX2_TEMPLATE void avx2_store(uint8_t *to, __m256i bytes)
 }
 
 /* The same pointer, which the compiler cannot tell. */
-AVX2_TEMPLATE const uint8_t *avx2_opaque(const uint8_t *pointer)
+AVX2_TEMPLATE uint8_t *avx2_opaque(const uint8_t *pointer)
 {
     __asm__("" : "+r"(pointer));
-    return pointer;
+    return (uint8_t *)pointer;
 }
 
 /* The value, computed here and now. Without this, gcc turns a chain of integer additions into a tree,

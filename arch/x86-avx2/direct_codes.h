@@ -54,4 +54,18 @@ AVX2_TEMPLATE __m256i code(const uint8_t *cell, const int g, const int eighth, c
     return field(cell_vector(cell, g % bits, eighth), g / bits * bits, (1 << bits) - 1);
 }
 
+/* Steps whose sums fit 16 bits: one vpmaddubsw gives up to 2 * 127 * greatest code, a step eight of
+ * them. 4 bits: 8 * 3810 = 30480, one step; 3 bits: 8 * 1778 = 14224, two; 2 bits: 8 * 762 = 6096,
+ * the four of a block. (-128, which only given int8 activations have: 8 * 2 * 128 * 15 = 30720.) */
+AVX2_TEMPLATE int steps_in_16_bits(const int width)
+{
+    return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
+}
+
+/* Groups z, z + this, ... of a step share bytes of a cell. */
+AVX2_TEMPLATE int groups_sharing(const int width)
+{
+    return width == TMAC_W4 ? 4 : width == TMAC_W1 ? 1 : 2;
+}
+
 #endif

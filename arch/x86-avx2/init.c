@@ -20,11 +20,11 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         [TMAC_WT] = {"lookup_fast_wt_m32_avx2", avx2_lookup_fast_wt, .half = true, .quarter = true},
     };
     static const struct tmac_kernel direct[TMAC_W_COUNT] = {
-        {"direct_w1_m32_avx2", avx2_direct_w1, .half = true},
-        {"direct_w2_m32_avx2", avx2_direct_w2, .half = true},
-        {"direct_w3_m32_avx2", avx2_direct_w3, .half = true},
-        {"direct_w4_m32_avx2", avx2_direct_w4, .half = true},
-        {"direct_wt_m32_avx2", avx2_direct_w2, .half = true},
+        {"direct_w1_m32_avx2", avx2_direct_w1, .half = true, .panels = true},
+        {"direct_w2_m32_avx2", avx2_direct_w2, .half = true, .panels = true},
+        {"direct_w3_m32_avx2", avx2_direct_w3, .half = true, .panels = true},
+        {"direct_w4_m32_avx2", avx2_direct_w4, .half = true, .panels = true},
+        {"direct_wt_m32_avx2", avx2_direct_w2, .half = true, .panels = true},
     };
     static const struct tmac_kernel nested[TMAC_W_COUNT] = {
         [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, .half = true},

@@ -209,6 +209,17 @@ tmac_weights_desc describe(const Format &format, Shape shape)
     return describe_data(format, shape, nullptr, nullptr);
 }
 
+bool outlier_channels = false;
+
+// What a channel is multiplied by: one in 128 is 10 to 30 times as large as the others, in all columns.
+static float channel_size(Random &random)
+{
+    const uint64_t word = random.next();
+
+    return outlier_channels && word % 128 == 0 ? 10 + 20 * static_cast<float>(word >> 32) * 0x1p-32f
+                                               : 1;
+}
+
 std::vector<float> random_columns(int64_t cols, int64_t columns)
 {
     std::vector<float> x(static_cast<size_t>(cols * columns));
@@ -221,6 +232,11 @@ std::vector<float> random_columns(int64_t cols, int64_t columns)
         for (int i = 0; i < 4; i++)
             sum += static_cast<int>(word >> 16 * i & 0xffff);
         value = static_cast<float>(sum - 2 * 0xffff) * 0x1p-15f;
+    }
+    for (int64_t k = 0; k < cols; k++) {
+        const float size = channel_size(random);
+        for (int64_t n = 0; n < columns; n++)
+            x[static_cast<size_t>(n * cols + k)] *= size;
     }
     return x;
 }

@@ -55,6 +55,9 @@ struct Source {
 // The description that Source would have, with no data behind it: for planning.
 tmac_weights_desc describe(const Format &format, Shape shape);
 
+// Activations with outlier channels, as real models have them.
+extern bool outlier_channels;
+
 // `columns` columns of `cols` numbers, about normally distributed.
 std::vector<float> random_columns(int64_t cols, int64_t columns);
 

@@ -21,6 +21,7 @@ namespace
 const char usage[] =
     "\n"
     "  --peer=FOLDER     with libggml-base.so and libggml-cpu-*.so; default: TMAC_PEER\n"
+    "  --outliers        activations with outlier channels: one in 128 is 10 to 30 times as large\n"
     "  --budget=SECONDS  to spend on each row's calls; default: 0.15\n";
 
 // Names without the settings that are the same for every row ("/iterations:1/manual_time").
@@ -53,6 +54,8 @@ bool read_option(const std::string &argument, Options &options)
         options.peer = argument.substr(7);
     else if (argument.rfind("--budget=", 0) == 0)
         measure_budget = std::atof(argument.c_str() + 9);
+    else if (argument == "--outliers")
+        outlier_channels = true;
     else
         return false;
     return true;

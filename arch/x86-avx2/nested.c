@@ -45,16 +45,6 @@ AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
     }
 }
 
-AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width, uint8_t *codes)
-{
-    for (int s = 0; s < steps; s++, cell += cell_bytes(width), codes += STEP_CODES) {
-        AVX2_UNROLL
-        for (int g = 0; g < GROUPS; g++)
-            for (int e = 0; e < EIGHTHS; e++)
-                avx2_store(codes + (g * EIGHTHS + e) * 32, code(cell, g, e, width));
-    }
-}
-
 /* All rows and columns of a block. Several columns share codes that are unpacked once. `kind` has no
  * columns yet. */
 AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
@@ -126,7 +116,9 @@ AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width, 
     const enum tmac_sub_kind sub = tile->nested.sub;
     const bool minimum = tile->minimum != NULL;
 
-    if (tile->columns > 1)
+    if (tile->columns == TMAC_MAX_PANEL)
+        avx2_nested_panels(tile, width);
+    else if (tile->columns > 1)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, sub, minimum}, false);
     else if (sub == TMAC_SUB_KIND_U4 && minimum)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_U4, true}, true);

@@ -34,8 +34,9 @@ void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cel
 void avx2_direct_w3(const struct tmac_tile *tile);
 void avx2_direct_w4(const struct tmac_tile *tile);
 
-/* Panels of 8 columns, one or many, of layout DIRECT. */
+/* Several columns of layout DIRECT, and panels of 8 of NESTED. */
 void avx2_direct_panels(const struct tmac_tile *tile, int width);
+void avx2_nested_panels(const struct tmac_tile *tile, int width);
 
 void avx2_nested_w2(const struct tmac_tile *tile); /* also ternary */
 void avx2_nested_w3(const struct tmac_tile *tile);

@@ -6,16 +6,13 @@
 #include "unpacked.h"
 
 enum {
-    SUMS = 8,       /* of a pass, in registers: vectors x columns */
+    SUMS = PASS_SUMS,
     RUN_BLOCKS = 16 /* blocks of half a step in 8 steps */
 };
 
 /* What a template knows when it is compiled. */
 struct kind {
-    int panel;            /* columns there are: 2, 4 or 8 */
-    int columns, vectors; /* of a pass */
-    bool cells; /* codes are as packed, of `width`; else unpacked, and width is not known */
-    int width;
+    struct pass_shape shape;
     int block_k; /* 16, 32 or 0: more */
     int chain;   /* steps whose sums fit 16 bits; 0: known at run time */
     bool minimum;
@@ -47,55 +44,17 @@ struct pass {
     float *y;                       /* [column][vector][8] */
 };
 
-AVX2_TEMPLATE __m256i codes_at(const struct pass *at, const struct kind kind, const int g,
-                               const int v)
-{
-    if (kind.cells)
-        return code(at->codes, g, v, kind.width);
-    /* Loaded once, where gcc would load again for every use. */
-    return avx2_here(avx2_load(at->codes + (g * EIGHTHS + v) * 32));
-}
-
-/* Adds group g of 4 activations, or starts the sums with it. */
-AVX2_TEMPLATE void add_group(const struct pass *at, const struct kind kind, const int g,
-                             const bool start, __m256i sum[SUMS])
-{
-    __m256i codes[EIGHTHS];
-
-    AVX2_UNROLL
-    for (int v = 0; v < kind.vectors; v++)
-        codes[v] = codes_at(at, kind, g, v);
-    AVX2_UNROLL
-    for (int n = 0; n < kind.columns; n++) {
-        int32_t four;
-        memcpy(&four, at->x + 4 * (g * kind.panel + n), sizeof four);
-        AVX2_UNROLL
-        for (int v = 0; v < kind.vectors; v++) {
-            const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
-            __m256i *to = &sum[n * kind.vectors + v];
-            *to = start ? product : avx2_here(_mm256_add_epi16(*to, product));
-        }
-    }
-}
-
-/* The groups [begin, end) of a step, those that share bytes of a cell one after the other. */
 AVX2_TEMPLATE void add_groups(const struct pass *at, const struct kind kind, const int begin,
                               const int end, const bool start, __m256i sum[SUMS])
 {
-    const int sharing = kind.cells ? groups_sharing(kind.width) : 1;
-
-    AVX2_UNROLL
-    for (int z = 0; z < sharing; z++) {
-        AVX2_UNROLL
-        for (int g = begin + z; g < end; g += sharing)
-            add_group(at, kind, g, start && g == begin, sum);
-    }
+    pass_add_groups(at->codes, at->x, kind.shape, begin, end, start, sum);
 }
 
 AVX2_TEMPLATE void next_step(struct pass *at, const struct kind kind)
 {
-    at->codes = avx2_opaque(at->codes + (kind.cells ? cell_bytes(kind.width) : STEP_CODES));
-    at->x = avx2_opaque(at->x + TMAC_STEP_K * kind.panel);
+    at->codes =
+        avx2_opaque(at->codes + (kind.shape.cells ? cell_bytes(kind.shape.width) : STEP_CODES));
+    at->x = avx2_opaque(at->x + TMAC_STEP_K * kind.shape.panel);
 }
 
 AVX2_TEMPLATE void widen(__m256i sum[SUMS])
@@ -151,18 +110,18 @@ AVX2_TEMPLATE void add_floats(struct pass *at, const struct kind kind, size_t gr
     __m256 scale[EIGHTHS];
 
     AVX2_UNROLL
-    for (int v = 0; v < kind.vectors; v++)
+    for (int v = 0; v < kind.shape.vectors; v++)
         scale[v] = floats_at(at->scale + group + 32 * v);
     AVX2_UNROLL
-    for (int n = 0; n < kind.columns; n++) {
+    for (int n = 0; n < kind.shape.columns; n++) {
         const uint8_t *block = at->block + 4 * n;
         const __m256 factor = float_at(block + offsetof(struct block, factor));
         const __m256 offset = float_at(block + offsetof(struct block, offset));
         const __m256 act_sum = float_at(block + offsetof(struct block, sum));
         AVX2_UNROLL
-        for (int v = 0; v < kind.vectors; v++) {
-            float *y = at->y + 8 * (kind.vectors * n + v);
-            const __m256 integer = _mm256_cvtepi32_ps(sum[n * kind.vectors + v]);
+        for (int v = 0; v < kind.shape.vectors; v++) {
+            float *y = at->y + 8 * (kind.shape.vectors * n + v);
+            const __m256 integer = _mm256_cvtepi32_ps(sum[n * kind.shape.vectors + v]);
             const __m256 t = _mm256_fmadd_ps(integer, factor, offset);
             __m256 acc = _mm256_fmadd_ps(scale[v], t, _mm256_load_ps(y));
 
@@ -220,19 +179,20 @@ AVX2_TEMPLATE void add_pass(const struct run *run, const struct kind kind, int e
 
     AVX2_UNROLL
     for (int i = 0; i < SUMS; i++)
-        _mm256_store_ps(sums[i], _mm256_loadu_ps(y + (size_t)(i / kind.vectors) * y_stride +
-                                                 i % kind.vectors * 8));
+        _mm256_store_ps(sums[i], _mm256_loadu_ps(y + (size_t)(i / kind.shape.vectors) * y_stride +
+                                                 i % kind.shape.vectors * 8));
     add_blocks(run, &at, kind);
     AVX2_UNROLL
     for (int i = 0; i < SUMS; i++)
-        _mm256_storeu_ps(y + (size_t)(i / kind.vectors) * y_stride + i % kind.vectors * 8,
+        _mm256_storeu_ps(y + (size_t)(i / kind.shape.vectors) * y_stride +
+                             i % kind.shape.vectors * 8,
                          _mm256_load_ps(sums[i]));
 }
 
 AVX2_TEMPLATE void add_passes(const struct run *run, const struct kind kind)
 {
-    for (int eighth = 0; eighth < EIGHTHS; eighth += kind.vectors)
-        for (int column = 0; column < kind.panel; column += kind.columns)
+    for (int eighth = 0; eighth < EIGHTHS; eighth += kind.shape.vectors)
+        for (int column = 0; column < kind.shape.panel; column += kind.shape.columns)
             add_pass(run, kind, eighth, column);
 }
 
@@ -295,7 +255,7 @@ AVX2_TEMPLATE void run_begin(struct run *run, int step, int panel, const int col
 
 static void add_panels(struct run *run, int step, struct ahead *ahead)
 {
-    const struct kind kind = {.panel = TMAC_MAX_PANEL, .columns = 4, .vectors = 2};
+    const struct kind kind = {.shape = {TMAC_MAX_PANEL, 4, 2, .cells = false}};
 
     for (int panel = 0; panel < run->tile->panels; panel++) {
         ahead_prefetch_part(ahead);
@@ -332,12 +292,10 @@ AVX2_TEMPLATE void many_columns(const struct tmac_tile *tile, const int width)
 
 AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, const int columns)
 {
-    const struct kind kind = {.panel = columns,
-                              .columns = columns,
-                              .vectors = SUMS / columns,
-                              .cells = true,
-                              .chain = steps_in_16_bits(width),
-                              .width = width};
+    const struct kind kind = {
+        .shape = {columns, columns, SUMS / columns, .cells = true, .width = width},
+        .chain = steps_in_16_bits(width),
+    };
     const int most = RUN_BLOCKS * tile->block_k / TMAC_STEP_K;
     struct run run = {.tile = tile, .chain = steps_in_16_bits(width)};
 

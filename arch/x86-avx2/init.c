@@ -27,10 +27,10 @@ void tmac_avx2_init(struct tmac_kernels *kernels)
         {"direct_wt_m32_avx2", avx2_direct_w2, .half = true, .panels = true},
     };
     static const struct tmac_kernel nested[TMAC_W_COUNT] = {
-        [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, .half = true},
-        [TMAC_W3] = {"nested_w3_m32_avx2", avx2_nested_w3, .half = true},
-        [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, .half = true},
-        [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, .half = true},
+        [TMAC_W2] = {"nested_w2_m32_avx2", avx2_nested_w2, .half = true, .panels = true},
+        [TMAC_W3] = {"nested_w3_m32_avx2", avx2_nested_w3, .half = true, .panels = true},
+        [TMAC_W4] = {"nested_w4_m32_avx2", avx2_nested_w4, .half = true, .panels = true},
+        [TMAC_WT] = {"nested_wt_m32_avx2", avx2_nested_w2, .half = true, .panels = true},
     };
     static const struct tmac_kernel nested_lookup[TMAC_W_COUNT] = {
         [TMAC_W2] = {"nested_lookup_w2_m32_avx2", avx2_nested_lookup_w2, .half = true},

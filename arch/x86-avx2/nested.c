@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED on AVX2: passes over blocks, for one column or several, and the float stage. */
+ * Layout NESTED on AVX2: passes over blocks, for 1, 2 or 4 columns, and the float stage. 8 are in
+ * nested_panels.c. */
 #include "nested.h"
 
 /* The float stage of 8 rows, see struct tmac_tile; `scale` and `minimum` are theirs. */
@@ -45,23 +46,12 @@ AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
     }
 }
 
-AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width, uint8_t *codes)
-{
-    for (int s = 0; s < steps; s++, cell += cell_bytes(width), codes += STEP_CODES) {
-        AVX2_UNROLL
-        for (int g = 0; g < GROUPS; g++)
-            for (int e = 0; e < EIGHTHS; e++)
-                avx2_store(codes + (g * EIGHTHS + e) * 32, code(cell, g, e, width));
-    }
-}
-
-/* All rows and columns of a block. Several columns share codes that are unpacked once. `kind` has no
+/* All rows of a block for 2 or 4 columns, whose passes share codes that are unpacked once. `kind` has no
  * columns yet. */
 AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
                              struct nested_kind kind, int block, size_t super)
 {
     _Alignas(32) uint8_t codes[TMAC_MAX_BLOCK_K / TMAC_STEP_K * STEP_CODES];
-    const struct nested_at first = at;
 
     unpack_steps(at.codes, tile->block_k / TMAC_STEP_K, kind.width, codes);
     at.codes = codes;
@@ -72,11 +62,8 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
         if (tile->columns == 2)
             add_pass(tile, at, kind, block, super, 0);
         kind.columns = 4;
-        for (int n = 0; n < tile->columns && tile->columns > 2; n += 4) {
-            at.x = first.x + 4 * n;
-            at.group_sum = first.group_sum + 2 * n;
-            add_pass(tile, at, kind, block, super, n);
-        }
+        if (tile->columns == 4)
+            add_pass(tile, at, kind, block, super, 0);
     }
 }
 
@@ -126,7 +113,9 @@ AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width, 
     const enum tmac_sub_kind sub = tile->nested.sub;
     const bool minimum = tile->minimum != NULL;
 
-    if (tile->columns > 1)
+    if (tile->columns == TMAC_MAX_PANEL)
+        avx2_nested_panels(tile, width);
+    else if (tile->columns > 1)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, sub, minimum}, false);
     else if (sub == TMAC_SUB_KIND_U4 && minimum)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_U4, true}, true);

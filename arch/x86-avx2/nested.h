@@ -5,9 +5,9 @@
 #ifndef TMAC_AVX2_NESTED_H
 #define TMAC_AVX2_NESTED_H
 
-#include "direct_codes.h"
+#include "unpacked.h"
 
-enum { EIGHTHS = 4, STEP_CODES = GROUPS * ROWS * 4, MOST = 8 };
+enum { MOST = 8 };
 
 /* What a template knows when it is compiled. Codes are cells, or with several columns unpacked, one
  * per byte: [step][group of 4 activations][eighth][32 bytes]. */

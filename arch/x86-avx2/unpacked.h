@@ -24,6 +24,63 @@ AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width,
     }
 }
 
+/* What a pass over codes and a panel of columns sums in registers, known when it is compiled. */
+struct pass_shape {
+    int panel;            /* columns there are */
+    int columns, vectors; /* of the pass; vectors of 8 rows */
+    bool cells; /* codes are as packed, of `width`; else unpacked, and width is not known */
+    int width;
+};
+
+enum { PASS_SUMS = 8 }; /* vectors x columns */
+
+AVX2_TEMPLATE __m256i pass_codes(const uint8_t *codes, const struct pass_shape shape, const int g,
+                                 const int v)
+{
+    if (shape.cells)
+        return code(codes, g, v, shape.width);
+    /* Loaded once, where gcc would load again for every use. */
+    return avx2_here(avx2_load(codes + (g * EIGHTHS + v) * 32));
+}
+
+/* Adds group g of 4 activations in 16 bits, or starts the sums with it. */
+AVX2_TEMPLATE void pass_add_group(const uint8_t *from, const uint8_t *x,
+                                  const struct pass_shape shape, const int g, const bool start,
+                                  __m256i sum[PASS_SUMS])
+{
+    __m256i codes[EIGHTHS];
+
+    AVX2_UNROLL
+    for (int v = 0; v < shape.vectors; v++)
+        codes[v] = pass_codes(from, shape, g, v);
+    AVX2_UNROLL
+    for (int n = 0; n < shape.columns; n++) {
+        int32_t four;
+        memcpy(&four, x + 4 * (g * shape.panel + n), sizeof four);
+        AVX2_UNROLL
+        for (int v = 0; v < shape.vectors; v++) {
+            const __m256i product = _mm256_maddubs_epi16(codes[v], _mm256_set1_epi32(four));
+            __m256i *to = &sum[n * shape.vectors + v];
+            *to = start ? product : avx2_here(_mm256_add_epi16(*to, product));
+        }
+    }
+}
+
+/* The groups [begin, end) of a step, those that share bytes of a cell one after the other. */
+AVX2_TEMPLATE void pass_add_groups(const uint8_t *from, const uint8_t *x,
+                                   const struct pass_shape shape, const int begin, const int end,
+                                   const bool start, __m256i sum[PASS_SUMS])
+{
+    const int sharing = shape.cells ? groups_sharing(shape.width) : 1;
+
+    AVX2_UNROLL
+    for (int z = 0; z < sharing; z++) {
+        AVX2_UNROLL
+        for (int g = begin + z; g < end; g += sharing)
+            pass_add_group(from, x, shape, g, start && g == begin, sum);
+    }
+}
+
 /* The cells of the next steps are wanted when all panels are done with these: every panel fetches its
  * part of them, for all at once would wait for each other. */
 struct ahead {

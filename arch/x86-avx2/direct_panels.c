@@ -275,7 +275,7 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-AVX2_TEMPLATE void many_columns(const struct tmac_tile *tile, const int width)
+static void many_columns(const struct tmac_tile *tile, int width)
 {
     struct unpacked unpacked;
     struct run run = {.tile = tile, .codes = unpacked.codes, .chain = steps_in_16_bits(width)};
@@ -285,7 +285,7 @@ AVX2_TEMPLATE void many_columns(const struct tmac_tile *tile, const int width)
         struct ahead ahead = ahead_of(cells, width, tile->panels);
 
         run.steps = least(tile->steps - step, UNPACKED_STEPS);
-        unpack_steps(cells, run.steps, width, unpacked.codes);
+        unpack_steps_of(cells, run.steps, width, unpacked.codes);
         add_panels(&run, step, &ahead);
     }
 }
@@ -307,13 +307,9 @@ AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, co
     }
 }
 
-AVX2_TEMPLATE void panels(const struct tmac_tile *tile, const int width)
+AVX2_TEMPLATE void few_columns_of(const struct tmac_tile *tile, const int width)
 {
-    if (!tile->accumulate)
-        clear_y(tile);
-    if (tile->columns == TMAC_MAX_PANEL)
-        many_columns(tile, width);
-    else if (tile->columns == 4)
+    if (tile->columns == 4)
         few_columns(tile, width, 4);
     else
         few_columns(tile, width, 2);
@@ -321,17 +317,16 @@ AVX2_TEMPLATE void panels(const struct tmac_tile *tile, const int width)
 
 void avx2_direct_panels(const struct tmac_tile *tile, int width)
 {
-    switch (width) {
-    case TMAC_W1:
-        panels(tile, TMAC_W1);
-        break;
-    case TMAC_W2:
-        panels(tile, TMAC_W2);
-        break;
-    case TMAC_W3:
-        panels(tile, TMAC_W3);
-        break;
-    default:
-        panels(tile, TMAC_W4);
-    }
+    if (!tile->accumulate)
+        clear_y(tile);
+    if (tile->columns == TMAC_MAX_PANEL)
+        many_columns(tile, width);
+    else if (width == TMAC_W1)
+        few_columns_of(tile, TMAC_W1);
+    else if (width == TMAC_W2)
+        few_columns_of(tile, TMAC_W2);
+    else if (width == TMAC_W3)
+        few_columns_of(tile, TMAC_W3);
+    else
+        few_columns_of(tile, TMAC_W4);
 }

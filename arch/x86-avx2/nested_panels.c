@@ -218,11 +218,13 @@ static void run_begin(struct run *run, int step, int panel)
     run->y = tile->y + (size_t)(panel * TMAC_MAX_PANEL) * tile->y_stride;
 }
 
-AVX2_TEMPLATE void panels(const struct tmac_tile *tile, const int width)
+void avx2_nested_panels(const struct tmac_tile *tile, int width)
 {
     struct unpacked unpacked;
     struct run run = {.tile = tile, .codes = unpacked.codes};
 
+    for (int n = 0; n < TMAC_MAX_PANEL * tile->panels && !tile->accumulate; n++)
+        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)step * cell_bytes(width);
         struct ahead ahead = ahead_of(cells, width, tile->panels);
@@ -231,28 +233,12 @@ AVX2_TEMPLATE void panels(const struct tmac_tile *tile, const int width)
 
         run.first_block = step * TMAC_STEP_K / tile->block_k;
         run.blocks = steps * TMAC_STEP_K / tile->block_k;
-        unpack_steps(cells, steps, width, unpacked.codes);
+        unpack_steps_of(cells, steps, width, unpacked.codes);
         words_of(&run.words, tile, run.first_block, run.blocks);
         for (int panel = 0; panel < tile->panels; panel++) {
             ahead_prefetch_part(&ahead);
             run_begin(&run, step, panel);
             add_run(&run);
         }
-    }
-}
-
-void avx2_nested_panels(const struct tmac_tile *tile, int width)
-{
-    for (int n = 0; n < TMAC_MAX_PANEL * tile->panels && !tile->accumulate; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
-    switch (width) {
-    case TMAC_W2:
-        panels(tile, TMAC_W2);
-        break;
-    case TMAC_W3:
-        panels(tile, TMAC_W3);
-        break;
-    default:
-        panels(tile, TMAC_W4);
     }
 }

@@ -24,6 +24,19 @@ AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width,
     }
 }
 
+/* The same where the width is known at run time only. */
+static inline void unpack_steps_of(const uint8_t *cell, int steps, int width, uint8_t *codes)
+{
+    if (width == TMAC_W1)
+        unpack_steps(cell, steps, TMAC_W1, codes);
+    else if (width == TMAC_W2)
+        unpack_steps(cell, steps, TMAC_W2, codes);
+    else if (width == TMAC_W3)
+        unpack_steps(cell, steps, TMAC_W3, codes);
+    else
+        unpack_steps(cell, steps, TMAC_W4, codes);
+}
+
 /* What a pass over codes and a panel of columns sums in registers, known when it is compiled. */
 struct pass_shape {
     int panel;            /* columns there are */

@@ -80,10 +80,11 @@ AVX2_TEMPLATE __m256i avx2_here(__m256i value)
     return value;
 }
 
-enum { AVX2_AHEAD = 1024, AVX2_LINES = 128 }; /* bytes */
+enum { AVX2_AHEAD = 4096, AVX2_LINES = 128 }; /* bytes */
 
 /* The codes of a gemv are read once: fetch some KB ahead, past what the hardware prefetcher (which
- * stops at every page) has seen. Lines come in pairs. A prefetch never faults. */
+ * stops at every page) has seen. How many hardly matters: 1, 2, 4 and 6 KB are within 4 % of each
+ * other, but for 4 bits, where 4 and more are up to 7 % faster than 1 (Cascade Lake). Lines come in pairs. A prefetch never faults. */
 AVX2_TEMPLATE void avx2_prefetch(const uint8_t *codes, const size_t bytes)
 {
     AVX2_UNROLL

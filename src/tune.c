@@ -94,14 +94,15 @@ static tmac_status trial_columns(struct trial *trial, int64_t columns)
 {
     const struct tmac_context *context = trial->tuner->context;
     const struct tmac_spec *spec = &trial->shape.spec;
-    size_t table_bytes, y_bytes;
+    size_t table_bytes, y_bytes, x_bytes; /* x_bytes: what build_tables takes */
     tmac_status status;
 
     if ((status = tmac_table_shape_init(&trial->table_shape, trial->shape.table_layout, spec->cols,
                                         columns)) ||
         (status = tmac_table_bytes(&trial->table_shape, &table_bytes)))
         return status;
-    if (!tmac_size_mul((size_t)spec->rows * sizeof(float), (size_t)columns, &y_bytes))
+    if (!tmac_size_mul((size_t)spec->rows * sizeof(float), (size_t)columns, &y_bytes) ||
+        !tmac_size_mul((size_t)spec->cols * sizeof(float), (size_t)columns, &x_bytes))
         return TMAC_ERROR_OVERFLOW;
     release(context, trial->tables);
     release(context, trial->y);

@@ -71,6 +71,20 @@ static void print_header(size_t line, char text[TMAC_TUNING_MAX_LINE])
 
 enum { HEADER_LINES = 3 };
 
+static void print_choice(const struct tmac_tuned *tuned, char text[TMAC_TUNING_MAX_LINE])
+{
+    const struct tmac_tuned_key *key = &tuned->key;
+    const struct tmac_blocking *blocking = &tuned->blocking;
+
+    snprintf(text, TMAC_TUNING_MAX_LINE,
+             "isa 0x%" PRIx64 " threads %" PRId64 " rows %" PRId64 " cols %" PRId64
+             " width %" PRId64 " group %" PRId64 " super %" PRId64 " scale %" PRId64
+             " zero %" PRId64 " sub %" PRId64 " layout %s columns %d tiles %d steps %d",
+             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width + TMAC_WIDTH_1,
+             key->group, key->super_group, key->scale_type, key->zero_kind, key->sub_kind,
+             tmac_layout_name(tuned->layout), blocking->columns, blocking->tiles, blocking->steps);
+}
+
 size_t tmac_tuning_lines(const struct tmac_tuning *tuning)
 {
     return HEADER_LINES + tuning->count;
@@ -79,21 +93,10 @@ size_t tmac_tuning_lines(const struct tmac_tuning *tuning)
 void tmac_tuning_print(const struct tmac_tuning *tuning, size_t line,
                        char text[TMAC_TUNING_MAX_LINE])
 {
-    const struct tmac_tuned *tuned = &tuning->tuned[line - HEADER_LINES];
-    const struct tmac_tuned_key *key = &tuned->key;
-    const struct tmac_blocking *blocking = &tuned->blocking;
-
-    if (line < HEADER_LINES) {
+    if (line < HEADER_LINES)
         print_header(line, text);
-        return;
-    }
-    snprintf(text, TMAC_TUNING_MAX_LINE,
-             "isa 0x%" PRIx64 " threads %" PRId64 " rows %" PRId64 " cols %" PRId64
-             " width %" PRId64 " group %" PRId64 " super %" PRId64 " scale %" PRId64
-             " zero %" PRId64 " sub %" PRId64 " layout %s columns %d tiles %d steps %d",
-             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width + TMAC_WIDTH_1,
-             key->group, key->super_group, key->scale_type, key->zero_kind, key->sub_kind,
-             tmac_layout_name(tuned->layout), blocking->columns, blocking->tiles, blocking->steps);
+    else
+        print_choice(&tuning->tuned[line - HEADER_LINES], text);
 }
 
 /* What is in a line of a choice, not whether it makes sense: what no weights have is never found, and

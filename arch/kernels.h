@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ---------------------------------------------------------------------------------------------
  * Packed layouts
@@ -348,7 +349,7 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][columns], any float alignment */
     const float *act_sum;
-    float unit;   /* 2 for symmetric 1-bit weights, else 1; for kernels with `quarter` 4 times that */
+    float unit; /* 2 for symmetric 1-bit weights, else 1; for kernels with `quarter` 4 times that */
     float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
@@ -362,6 +363,16 @@ struct tmac_tile {
     float *y; /* tile_rows floats per column, any float alignment */
     size_t y_stride;
 };
+
+/* Zeroes the results, for kernels that add to them and whose tile is not to accumulate. */
+static inline void tmac_tile_clear(const struct tmac_tile *tile)
+{
+    const size_t bytes = (size_t)tmac_layout_tile_rows(tile->layout) * sizeof *tile->y;
+
+    for (int n = 0; n < tile->columns * tile->panels; n++)
+        memset(tile->y + (size_t)n * tile->y_stride, 0, bytes);
+}
+
 typedef void tmac_multiply_fn(const struct tmac_tile *tile);
 
 struct tmac_kernel {

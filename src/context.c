@@ -67,10 +67,14 @@ void tmac_run(const struct tmac_context *context, int count, tmac_task *task, vo
         task(arg, i);
 }
 
-static struct tmac_tuned_key context_key(const struct tmac_context *context,
-                                         const struct tmac_spec *spec)
+/* What was measured for such weights, or NULL. */
+static const struct tmac_tuned *find_tuned(const struct tmac_context *context,
+                                           const struct tmac_spec *spec)
 {
-    return tmac_tuned_key(spec, context->kernels.isa_mask, context->threads);
+    const struct tmac_tuned_key key =
+        tmac_tuned_key(spec, context->kernels.isa_mask, context->threads);
+
+    return tmac_tuned_find(context->tuned, context->tuned_count, &key);
 }
 
 static enum tmac_layout nested_or(enum tmac_layout nested, enum tmac_layout other,
@@ -106,8 +110,7 @@ enum tmac_layout tmac_choose_layout(const struct tmac_context *context,
 {
     enum tmac_layout layouts[TMAC_LAYOUT_COUNT];
     const int count = tmac_layout_candidates(context, spec, layouts);
-    const struct tmac_tuned_key key = context_key(context, spec);
-    const struct tmac_tuned *tuned = tmac_tuned_find(context->tuned, context->tuned_count, &key);
+    const struct tmac_tuned *tuned = find_tuned(context, spec);
 
     for (int i = 0; tuned && i < count; i++)
         if (layouts[i] == tuned->layout)
@@ -129,8 +132,7 @@ const struct tmac_kernel *tmac_choose_kernel(const struct tmac_context *context,
 struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
                                          const struct tmac_shape *shape)
 {
-    const struct tmac_tuned_key key = context_key(context, &shape->spec);
-    const struct tmac_tuned *tuned = tmac_tuned_find(context->tuned, context->tuned_count, &key);
+    const struct tmac_tuned *tuned = find_tuned(context, &shape->spec);
 
     if (tuned && tuned->layout == shape->spec.layout && tmac_blocking_fits(&tuned->blocking, shape))
         return tuned->blocking;

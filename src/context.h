@@ -31,6 +31,19 @@ void tmac_kernels_choose(struct tmac_context *context, uint32_t mask);
 void *tmac_default_allocate(void *host, size_t size, size_t align);
 void tmac_default_release(void *host, void *memory);
 
+/* Memory of the context's allocator; releasing NULL is fine. */
+static inline void *tmac_context_alloc(const struct tmac_context *context, size_t size,
+                                       size_t align)
+{
+    return context->allocate(context->allocator_host, size, align);
+}
+
+static inline void tmac_context_release(const struct tmac_context *context, void *memory)
+{
+    if (memory)
+        context->release(context->allocator_host, memory);
+}
+
 /* Threads that the library can start by itself. */
 int tmac_default_threads(void);
 

@@ -21,24 +21,13 @@ struct trial {
     float *y;
 };
 
-static void *allocate(const struct tmac_context *context, size_t bytes)
-{
-    return context->allocate(context->allocator_host, bytes, TMAC_PACKED_ALIGNMENT);
-}
-
-static void release(const struct tmac_context *context, void *memory)
-{
-    if (memory)
-        context->release(context->allocator_host, memory);
-}
-
 static void trial_free(struct trial *trial)
 {
     const struct tmac_context *context = trial->tuner->context;
 
-    release(context, trial->packed);
-    release(context, trial->tables);
-    release(context, trial->y);
+    tmac_context_release(context, trial->packed);
+    tmac_context_release(context, trial->tables);
+    tmac_context_release(context, trial->y);
 }
 
 /* Every byte is a legal code and, twice 0x2e, a small normal scale of any type: what is multiplied
@@ -73,7 +62,7 @@ static tmac_status build_tables(const struct trial *trial)
     const struct tmac_context *context = trial->tuner->context;
     const struct tmac_table_shape *shape = &trial->table_shape;
     const size_t count = (size_t)shape->cols * (size_t)shape->columns;
-    float *x = allocate(context, count * sizeof *x);
+    float *x = tmac_context_alloc(context, count * sizeof *x, TMAC_PACKED_ALIGNMENT);
     const tmac_activations activations = {.struct_size = sizeof activations,
                                           .cols = shape->cols,
                                           .columns = shape->columns,
@@ -85,7 +74,7 @@ static tmac_status build_tables(const struct trial *trial)
         return TMAC_ERROR_MEMORY;
     fill_columns(x, count);
     tmac_table_build(&source, 0, 1, trial->tables);
-    release(context, x);
+    tmac_context_release(context, x);
     return TMAC_OK;
 }
 
@@ -104,10 +93,10 @@ static tmac_status trial_columns(struct trial *trial, int64_t columns)
     if (!tmac_size_mul((size_t)spec->rows * sizeof(float), (size_t)columns, &y_bytes) ||
         !tmac_size_mul((size_t)spec->cols * sizeof(float), (size_t)columns, &x_bytes))
         return TMAC_ERROR_OVERFLOW;
-    release(context, trial->tables);
-    release(context, trial->y);
-    trial->tables = allocate(context, table_bytes);
-    trial->y = allocate(context, y_bytes);
+    tmac_context_release(context, trial->tables);
+    tmac_context_release(context, trial->y);
+    trial->tables = tmac_context_alloc(context, table_bytes, TMAC_PACKED_ALIGNMENT);
+    trial->y = tmac_context_alloc(context, y_bytes, TMAC_PACKED_ALIGNMENT);
     return trial->tables && trial->y ? build_tables(trial) : TMAC_ERROR_MEMORY;
 }
 
@@ -121,7 +110,7 @@ static tmac_status trial_new(struct trial *trial, const struct tmac_tuner *tuner
     spec.layout = layout;
     if ((status = tmac_shape_init(&trial->shape, &spec)))
         return status;
-    trial->packed = allocate(tuner->context, trial->shape.bytes);
+    trial->packed = tmac_context_alloc(tuner->context, trial->shape.bytes, TMAC_PACKED_ALIGNMENT);
     if (!trial->packed)
         return TMAC_ERROR_MEMORY;
     fill_weights(&trial->shape, trial->packed);

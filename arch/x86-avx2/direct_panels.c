@@ -264,12 +264,6 @@ static void add_panels(struct run *run, int step, struct ahead *ahead)
     }
 }
 
-static void clear_y(const struct tmac_tile *tile)
-{
-    for (int n = 0; n < tile->columns * tile->panels; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
-}
-
 static int least(int a, int b)
 {
     return a < b ? a : b;
@@ -282,7 +276,7 @@ static void many_columns(const struct tmac_tile *tile, int width)
 
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)step * cell_bytes(width);
-        struct ahead ahead = ahead_of(cells, width, tile->panels);
+        struct ahead ahead = unpacked_ahead(cells, width, tile->panels);
 
         run.steps = least(tile->steps - step, UNPACKED_STEPS);
         unpack_steps_of(cells, run.steps, width, unpacked.codes);
@@ -318,7 +312,7 @@ AVX2_TEMPLATE void few_columns_of(const struct tmac_tile *tile, const int width)
 void avx2_direct_panels(const struct tmac_tile *tile, int width)
 {
     if (!tile->accumulate)
-        clear_y(tile);
+        tmac_tile_clear(tile);
     if (tile->columns == TMAC_MAX_PANEL)
         many_columns(tile, width);
     else if (width == TMAC_W1)

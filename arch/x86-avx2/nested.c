@@ -89,8 +89,8 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
     struct nested_at at = {tile->codes, tile->tables, tile->nested.own, tile->nested.group_sum,
                            0,           tile->columns};
 
-    for (int n = 0; n < tile->columns && !tile->accumulate; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
+    if (!tile->accumulate)
+        tmac_tile_clear(tile);
     for (int block = 0; block < blocks; block++) {
         const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
 

@@ -98,8 +98,8 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
                            .group_sum_stride = 4 * columns,
                            .offset = _mm256_set1_epi16((short)(tile->offset * 2048.0f))};
 
-    for (int n = 0; n < tile->columns && !tile->accumulate; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
+    if (!tile->accumulate)
+        tmac_tile_clear(tile);
     for (int block = 0; block < blocks; block++) {
         if (block % (1 << tile->block_shift) == 0)
             at.own = tile->nested.own + (size_t)(block >> tile->block_shift) * tile->scale_stride;

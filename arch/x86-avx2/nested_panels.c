@@ -223,11 +223,11 @@ void avx2_nested_panels(const struct tmac_tile *tile, int width)
     struct unpacked unpacked;
     struct run run = {.tile = tile, .codes = unpacked.codes};
 
-    for (int n = 0; n < TMAC_MAX_PANEL * tile->panels && !tile->accumulate; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
+    if (!tile->accumulate)
+        tmac_tile_clear(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)step * cell_bytes(width);
-        struct ahead ahead = ahead_of(cells, width, tile->panels);
+        struct ahead ahead = unpacked_ahead(cells, width, tile->panels);
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 

@@ -6,6 +6,8 @@
 
 #include "direct_codes.h"
 
+#include "../x86/ahead.h"
+
 /* Steps that are unpacked at a time: 8 KB, a quarter of the first-level cache. */
 enum { EIGHTHS = 4, STEP_CODES = GROUPS * ROWS * 4, UNPACKED_STEPS = 8 };
 
@@ -94,27 +96,12 @@ AVX2_TEMPLATE void pass_add_groups(const uint8_t *from, const uint8_t *x,
     }
 }
 
-/* The cells of the next steps are wanted when all panels are done with these: every panel fetches its
- * part of them, for all at once would wait for each other. */
-struct ahead {
-    const char *at, *end;
-    size_t part;
-};
-
-AVX2_TEMPLATE struct ahead ahead_of(const uint8_t *cells, const int width, int panels)
+/* The next steps' cells. */
+AVX2_TEMPLATE struct ahead unpacked_ahead(const uint8_t *cells, const int width, int panels)
 {
     const size_t bytes = UNPACKED_STEPS * cell_bytes(width);
-    const char *next = (const char *)cells + bytes;
 
-    return (struct ahead){next, next + bytes, bytes / (size_t)panels + 64};
-}
-
-AVX2_TEMPLATE void ahead_prefetch_part(struct ahead *ahead)
-{
-    const char *end = ahead->at + ahead->part < ahead->end ? ahead->at + ahead->part : ahead->end;
-
-    for (; ahead->at < end; ahead->at += 64)
-        _mm_prefetch(ahead->at, _MM_HINT_T1);
+    return ahead_of(cells + bytes, bytes, panels);
 }
 
 #endif

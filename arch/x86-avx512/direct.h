@@ -5,6 +5,8 @@
 
 #include "tile32.h"
 
+#include "../x86/ahead.h"
+
 /* What the codes of 16 rows and one step are masked out of; groups g and g + 4 share a vector. */
 struct sources {
     __m512i v[4];
@@ -124,27 +126,12 @@ static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell,
         direct_unpack(&to[s], cell, width, 0, 8);
 }
 
-/* The cells of the next steps are wanted when all panels are done with these: every panel fetches its
- * part of them, for all at once would wait for each other. */
-struct direct_ahead {
-    const char *at, *end;
-    size_t part;
-};
-
-static inline struct direct_ahead direct_ahead(const uint8_t *cells, enum tmac_w width, int panels)
+/* The next steps' cells. */
+static inline struct ahead direct_ahead(const uint8_t *cells, enum tmac_w width, int panels)
 {
     const size_t bytes = UNPACKED_STEPS * tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
-    const char *next = (const char *)cells + bytes;
 
-    return (struct direct_ahead){next, next + bytes, bytes / (size_t)panels + 64};
-}
-
-static inline void direct_prefetch_part(struct direct_ahead *ahead)
-{
-    const char *end = ahead->at + ahead->part < ahead->end ? ahead->at + ahead->part : ahead->end;
-
-    for (; ahead->at < end; ahead->at += 64)
-        _mm_prefetch(ahead->at, _MM_HINT_T1);
+    return ahead_of(cells + bytes, bytes, panels);
 }
 
 #endif

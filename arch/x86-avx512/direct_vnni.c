@@ -247,13 +247,13 @@ static void many_panels(const struct tmac_tile *tile)
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells =
             tile->codes + (size_t)step * tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
-        struct direct_ahead ahead = direct_ahead(cells, tile->width, tile->panels);
+        struct ahead ahead = direct_ahead(cells, tile->width, tile->panels);
         const int left = tile->steps - step;
 
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
         direct_unpack_steps(codes, cells, tile->width, run.steps);
         for (int p = 0; p < tile->panels; p++) {
-            direct_prefetch_part(&ahead);
+            ahead_prefetch_part(&ahead);
             run_begin(&run, tile, step, p);
             run_panel_sized(tile, &run, step * TMAC_STEP_K / tile->block_k,
                             tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride, kind);
@@ -280,7 +280,7 @@ INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, con
 INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (!tile->accumulate)
-        tile32_zero(tile);
+        tmac_tile_clear(tile);
     if (tile->panels > 1)
         many_panels(tile);
     else if (tile->columns == 8)

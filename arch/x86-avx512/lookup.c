@@ -196,7 +196,7 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     if (tile->columns > 1)
-        lookup_several(tile, width, WHOLE_STEP);
+        lookup_columns(tile, width, WHOLE_STEP, true);
     else if (tile->block_k == 32)
         gemv(tile, width, ONE_STEP);
     else if (tile->block_k == 16)

@@ -272,11 +272,11 @@ INLINE void nested_panels(const struct tmac_tile *tile, nested_step_fn *step,
     for (int s = 0; s < tile->steps; s += UNPACKED_STEPS) {
         const int left = tile->steps - s, steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
         const uint8_t *cells = tile->codes + (size_t)s * cell_bytes;
-        struct direct_ahead ahead = direct_ahead(cells, tile->width, tile->panels);
+        struct ahead ahead = direct_ahead(cells, tile->width, tile->panels);
 
         direct_unpack_steps(codes, cells, tile->width, steps);
         for (int p = 0; p < tile->panels; p++) {
-            direct_prefetch_part(&ahead);
+            ahead_prefetch_part(&ahead);
             nested_panel_any(tile, (const uint8_t *)codes, s, steps, p,
                              (struct nested_kind){step, multiply, TMAC_W4, 0, 0,
                                                   sizeof(struct unpacked), false});

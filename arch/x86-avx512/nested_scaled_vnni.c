@@ -103,12 +103,7 @@ INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *t
     sums_zero(sum, TMAC_MAX_PANEL);
     for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL) {
         const struct nested_words words = nested_words(tile, &own);
-        UNROLL
-        for (int n = 0; n < TMAC_MAX_PANEL; n++) {
-            const __m512i pair = broadcast_4_bytes((const uint8_t *)(at + 2 * n));
-            sum[0][n] = dot_words(sum[0][n], words.other[0], pair);
-            sum[1][n] = dot_words(sum[1][n], words.other[1], pair);
-        }
+        dot_pair(sum, words.other, at);
     }
 }
 
@@ -164,17 +159,17 @@ INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
     struct unpacked codes[UNPACKED_STEPS];
 
     if (!tile->accumulate)
-        tile32_zero(tile);
+        tmac_tile_clear(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
-        struct direct_ahead ahead = direct_ahead(cells, width, tile->panels);
+        struct ahead ahead = direct_ahead(cells, width, tile->panels);
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
         unpack_scaled(tile, cells, step, steps, codes, width);
         for (int p = 0; p < tile->panels; p++) {
             float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride;
-            direct_prefetch_part(&ahead);
+            ahead_prefetch_part(&ahead);
             for (int s = 0; s < steps; s += block_steps)
                 scaled_block(tile, codes + s, (step + s) / block_steps,
                              (size_t)p * tile->panel_stride, y, width);

@@ -29,8 +29,8 @@ struct wide_run {
     const struct wide_words *words; /* [pair] */
     const uint8_t *x;
     _Alignas(32) int32_t start[WIDE_PAIRS][2][TMAC_MAX_PANEL];
-    _Alignas(32) int16_t sum[WIDE_PAIRS][TMAC_MAX_PANEL][2];   /* S */
-    _Alignas(32) int16_t added[WIDE_PAIRS][TMAC_MAX_PANEL][2]; /* S times what P still lacks */
+    _Alignas(32) int16_t sum[WIDE_PAIRS][2 * TMAC_MAX_PANEL];   /* S */
+    _Alignas(32) int16_t added[WIDE_PAIRS][2 * TMAC_MAX_PANEL]; /* S times what P still lacks */
 };
 
 /* Sums of a block, scaled: in memory, so that all registers are for those of a group. */
@@ -75,18 +75,6 @@ static void wide_starts(struct wide_run *run, const struct tmac_tile *tile,
     }
 }
 
-/* sums += the words of a pair times those of the activations, for all columns. */
-INLINE void add_pair(__m512i sum[2][TMAC_MAX_PANEL], const __m512i words[2],
-                     const int16_t x[TMAC_MAX_PANEL][2])
-{
-    UNROLL
-    for (int n = 0; n < TMAC_MAX_PANEL; n++) {
-        const __m512i pair = broadcast_4_bytes((const uint8_t *)x[n]);
-        sum[0][n] = dot_words(sum[0][n], words[0], pair);
-        sum[1][n] = dot_words(sum[1][n], words[1], pair);
-    }
-}
-
 /* One group, which is one step. */
 INLINE void add_group(struct wide_sums *sums, const struct wide_run *run, int pair, int which)
 {
@@ -116,7 +104,7 @@ INLINE void wide_block(const struct tmac_tile *tile, const struct wide_run *run,
 
     sums_zero(sum, TMAC_MAX_PANEL);
     for (int i = pair; i < end; i++)
-        add_pair(sum, run->words[i].pair.sub, run->added[i]);
+        dot_pair(sum, run->words[i].pair.sub, run->added[i]);
     memcpy(sums.p, sum, sizeof sum);
     for (int i = pair; i < end; i++) {
         add_group(&sums, run, i, 0);
@@ -127,7 +115,7 @@ INLINE void wide_block(const struct tmac_tile *tile, const struct wide_run *run,
         return;
     sums_zero(sum, TMAC_MAX_PANEL);
     for (int i = pair; i < end; i++)
-        add_pair(sum, run->words[i].pair.other, run->sum[i]);
+        dot_pair(sum, run->words[i].pair.other, run->sum[i]);
     nested_add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, y);
 }
 
@@ -161,10 +149,10 @@ bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width)
         (!tile->minimum && tile->offset < LEAST_OFFSET))
         return false;
     if (!tile->accumulate)
-        tile32_zero(tile);
+        tmac_tile_clear(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)step * cell_bytes;
-        struct direct_ahead ahead = direct_ahead(cells, width, tile->panels);
+        struct ahead ahead = direct_ahead(cells, width, tile->panels);
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
@@ -172,7 +160,7 @@ bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width)
         wide_words_of(tile, step * TMAC_STEP_K / tile->block_k, steps * TMAC_STEP_K / tile->block_k,
                       words);
         for (int p = 0; p < tile->panels; p++) {
-            direct_prefetch_part(&ahead);
+            ahead_prefetch_part(&ahead);
             wide_panel(tile, &run, step, steps, (size_t)p * tile->panel_stride,
                        tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride);
         }

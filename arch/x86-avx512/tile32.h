@@ -36,13 +36,6 @@ INLINE void sums_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
 }
 
-/* Results of all columns, where nothing is to be added to. */
-static inline void tile32_zero(const struct tmac_tile *tile)
-{
-    for (int n = 0; n < tile->columns * tile->panels; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, 32 * sizeof *tile->y);
-}
-
 INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int columns)
 {
     UNROLL

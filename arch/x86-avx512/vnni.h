@@ -23,6 +23,17 @@ INLINE __m512i dot_words(__m512i sum, __m512i a, __m512i b)
     return _mm512_dpwssd_epi32(sum, a, b);
 }
 
+/* Adds the words of a pair of groups, of 2 x 16 rows, times the sums of activations of 8 columns. */
+INLINE void dot_pair(__m512i sum[2][TMAC_MAX_PANEL], const __m512i words[2], const int16_t *x)
+{
+    UNROLL
+    for (int n = 0; n < TMAC_MAX_PANEL; n++) {
+        const __m512i pair = broadcast_4_bytes((const uint8_t *)(x + 2 * n));
+        sum[0][n] = dot_words(sum[0][n], words[0], pair);
+        sum[1][n] = dot_words(sum[1][n], words[1], pair);
+    }
+}
+
 /* Codes of 2 x 16 rows and a group of 4 activations, times a panel of `columns`: 2 x 8 sums, and an
  * activation that two of them share, keep both ports busy without waiting for loads. */
 INLINE void dot_group(__m512i sum[2][TMAC_MAX_PANEL], __m512i codes0, __m512i codes1,

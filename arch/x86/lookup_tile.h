@@ -197,8 +197,8 @@ TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, const i
     const uint8_t *codes = tile->codes;
     int number = 0, left = tile->steps;
 
-    for (int n = 0; n < tile->columns && !tile->accumulate; n++)
-        memset(tile->y + (size_t)n * tile->y_stride, 0, ROWS * sizeof(float));
+    if (!tile->accumulate)
+        tmac_tile_clear(tile);
     for (; left >= most; left -= most, number++) {
         split_cells(codes, most, width, split);
         if (!block_steps)
@@ -213,12 +213,14 @@ TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, const i
     }
 }
 
-TEMPLATE void lookup_one(const struct tmac_tile *tile, const int width, const int block_steps,
-                         const enum part whole)
+TEMPLATE void lookup_blocks(const struct tmac_tile *tile, const int width, const int block_steps,
+                            const enum part whole, const bool several)
 {
     const bool minimum = tile->minimum != NULL;
 
-    if (block_steps == 0 || !tile->half)
+    if (several)
+        lookup_gemm(tile, width, block_steps, whole);
+    else if (block_steps == 0 || !tile->half)
         lookup_gemv(tile, width, block_steps, whole, minimum, false);
     else if (block_steps == 1 && !minimum)
         lookup_gemv(tile, width, block_steps, whole, false, true);
@@ -226,37 +228,26 @@ TEMPLATE void lookup_one(const struct tmac_tile *tile, const int width, const in
         lookup_gemv(tile, width, block_steps, whole, minimum, true);
 }
 
-/* Any tile of one column, and of several. FAST_STEP has no blocks of 16. */
-TEMPLATE void lookup_column(const struct tmac_tile *tile, const int width, const enum part whole)
+/* Any tile of several columns, or of one. FAST_STEP has no blocks of 16. */
+TEMPLATE void lookup_columns(const struct tmac_tile *tile, const int width, const enum part whole,
+                             const bool several)
 {
     if (tile->block_k == 32)
-        lookup_one(tile, width, 1, whole);
+        lookup_blocks(tile, width, 1, whole, several);
     else if (tile->block_k == 64)
-        lookup_one(tile, width, 2, whole);
+        lookup_blocks(tile, width, 2, whole, several);
     else if (tile->block_k == 128)
-        lookup_one(tile, width, 4, whole);
+        lookup_blocks(tile, width, 4, whole, several);
     else if (whole == WHOLE_STEP)
-        lookup_one(tile, width, 0, whole);
-}
-
-TEMPLATE void lookup_several(const struct tmac_tile *tile, const int width, const enum part whole)
-{
-    if (tile->block_k == 32)
-        lookup_gemm(tile, width, 1, whole);
-    else if (tile->block_k == 64)
-        lookup_gemm(tile, width, 2, whole);
-    else if (tile->block_k == 128)
-        lookup_gemm(tile, width, 4, whole);
-    else if (whole == WHOLE_STEP)
-        lookup_gemm(tile, width, 0, whole);
+        lookup_blocks(tile, width, 0, whole, several);
 }
 
 TEMPLATE void lookup(const struct tmac_tile *tile, const int width, const enum part whole)
 {
     if (tile->columns == 1)
-        lookup_column(tile, width, whole);
+        lookup_columns(tile, width, whole, false);
     else
-        lookup_several(tile, width, whole);
+        lookup_columns(tile, width, whole, true);
 }
 
 #endif

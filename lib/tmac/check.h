@@ -4,7 +4,6 @@
 #define TMAC_LIB_CHECK_H
 
 #include "context.h"
-#include "multiply.h"
 #include "packed.h"
 #include "table.h"
 #include "tmac.h"
@@ -62,18 +61,6 @@ static inline tmac_status tmac_struct_write(void *to, const void *from, size_t s
     memcpy((uint8_t *)to + sizeof given, (const uint8_t *)from + sizeof given,
            (given < size ? given : size) - sizeof given);
     return TMAC_OK;
-}
-
-static inline void *tmac_context_alloc(const struct tmac_context *context, size_t size,
-                                       size_t align)
-{
-    return context->allocate(context->allocator_host, size, align);
-}
-
-static inline void tmac_context_release(const struct tmac_context *context, void *memory)
-{
-    if (memory)
-        context->release(context->allocator_host, memory);
 }
 
 static inline bool tmac_is_aligned(const void *memory, size_t align)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * Prefetching by kernels of many panels. The cells of the next steps are wanted when all panels are done
+ * with these: every panel fetches its part of them, for all at once would wait for each other. */
+#ifndef TMAC_X86_AHEAD_H
+#define TMAC_X86_AHEAD_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ahead {
+    const char *at, *end;
+    size_t part;
+};
+
+/* `bytes` from `next` on, for so many panels. */
+static inline struct ahead ahead_of(const uint8_t *next, size_t bytes, int panels)
+{
+    const char *at = (const char *)next;
+
+    return (struct ahead){at, at + bytes, bytes / (size_t)panels + 64};
+}
+
+static inline void ahead_prefetch_part(struct ahead *ahead)
+{
+    const char *end = ahead->at + ahead->part < ahead->end ? ahead->at + ahead->part : ahead->end;
+
+    for (; ahead->at < end; ahead->at += 64)
+        _mm_prefetch(ahead->at, _MM_HINT_T1);
+}
+
+#endif

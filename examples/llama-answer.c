@@ -31,14 +31,14 @@ static const char usage[] =
     "  --backends FOLDER  where llama.cpp's libggml-cpu-*.so are\n"
     "  --prompt TEXT      what to ask the model\n"
     "  --file FILE        the same, from a file\n"
-    "  --tokens N         length of the answer, at most (128)\n"
+    "  --tokens N         length of the answer, at most (96)\n"
     "  --threads N        threads (all CPUs)\n"
     "  --repeat N         read the prompt and answer N times; the best times count (1)\n"
     "  --times FILE       append the times to FILE, instead of telling them: tokens of the "
     "prompt,\n"
     "                     seconds, tokens of the answer, seconds\n"
     "  --quiet            do not print the answer\n"
-    "  --verbose          print all of llama.cpp's log\n"
+    "  --verbose          print llama.cpp's log\n"
     "\n"
     "The answer goes to stdout, everything else to stderr. With libtmac:\n"
     "  GGML_BACKEND_PATH=/path/to/libggml-tmac.so llama-answer ...\n";
@@ -108,7 +108,7 @@ static int parse(int argc, char **argv, struct options *options)
     const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     int option;
 
-    *options = (struct options){.tokens = 128, .repeat = 1, .threads = cpus > 0 ? (int)cpus : 1};
+    *options = (struct options){.tokens = 96, .repeat = 1, .threads = cpus > 0 ? (int)cpus : 1};
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         if (option == 'h') {
             fputs(usage, stdout);

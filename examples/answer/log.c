@@ -28,7 +28,8 @@ static void end_line(void)
 {
     if (line_level == GGML_LOG_LEVEL_ERROR && !*error)
         strcpy(error, line);
-    else if (line_level == GGML_LOG_LEVEL_WARN || is_about_tmac() || is_verbose)
+    else if (line_level == GGML_LOG_LEVEL_WARN || is_about_tmac() ||
+             (is_verbose && line_level != GGML_LOG_LEVEL_DEBUG))
         fprintf(stderr, "%s\n", line);
     *line = 0;
 }

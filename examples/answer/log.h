@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* From now on, of llama.cpp's log, warnings and lines about libtmac go to stderr; everything if
- * verbose. An error is held back: it is the reason in the complaint that will follow. */
+/* From now on, of llama.cpp's log, warnings and lines about libtmac go to stderr; all but what is for
+ * its developers if verbose. An error is held back: it is the reason in the complaint to come. */
 void log_start(bool verbose);
 
 bool log_has_error(void);

@@ -64,7 +64,7 @@ typedef enum tmac_status {
     TMAC_ERROR_SCALE = 8,        /* a scale or minimum is NaN or infinite */
     TMAC_ERROR_ZERO = 9,         /* a zero point is NaN, infinite or out of range for its width */
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
-    TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that this library does not import */
+    TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that is not known, or cannot hold these weights */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
     TMAC_ERROR_FAMILY = 13,      /* lookup weights or tables where the mode is TMAC_MODE_EXACT */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
@@ -302,6 +302,20 @@ TMAC_API tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weight
  * is aligned as floats are. */
 TMAC_API tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin,
                                          int64_t row_end, float *out, int64_t stride);
+
+/* Writes rows [row_begin, row_end) as blocks of a ggml type, as they lie in a GGUF file: the inverse
+ * of packing them. `type` is a number that tmac_weights_desc_ggml() knows; the weights were packed
+ * from its blocks, or have their width, groups, super-groups, kind of zero, format of sub-scales and
+ * f16 scales: TMAC_ERROR_GGML_TYPE where they have not. `blocks`, of any alignment, receives the first
+ * of these rows; the next one comes row_bytes behind (0: rows follow each other tightly; less than a
+ * row is TMAC_ERROR_SHAPE), and nothing between rows is written.
+ * All codes, scales and sub-scales come back as they were, so every byte does, but for TQ1_0: there
+ * several bytes stand for the same five weights, and the one that ggml writes is written.
+ * Q3_K and Q4_K blocks have sub-scales of 6 bits (-32..31, 0..63; sub-minimums 0..63). Weights packed
+ * from other sources may have greater ones: TMAC_ERROR_SUB_SCALE, the rows are then undefined. */
+TMAC_API tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type,
+                                              int64_t row_begin, int64_t row_end, void *blocks,
+                                              int64_t row_bytes);
 
 /* ---------------------------------------------------------------------------------------------
  * Weights: plain calls, for hosts that own memory and threads

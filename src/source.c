@@ -120,7 +120,7 @@ static size_t tight_code_bytes(const struct tmac_source *source)
     const size_t cols = (size_t)source->spec.cols;
 
     if (source->ggml)
-        return cols / (size_t)source->ggml->block_k * (size_t)source->ggml->block_bytes;
+        return tmac_ggml_row_bytes(source->ggml, source->spec.cols);
     if (source->desc->code_format == TMAC_CODES_BYTES)
         return cols;
     /* cols < 2^61 (tmac_shape_init), so the product fits. */

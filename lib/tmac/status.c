@@ -30,7 +30,7 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_SCALE] = "a scale or minimum is NaN or infinite",
         [TMAC_ERROR_ZERO] = "a zero point is NaN, infinite or out of range for the width",
         [TMAC_ERROR_SUB_SCALE] = "a sub-scale or sub-minimum is out of range for its format",
-        [TMAC_ERROR_GGML_TYPE] = "this ggml type is not supported",
+        [TMAC_ERROR_GGML_TYPE] = "this ggml type is not supported, or cannot hold these weights",
         [TMAC_ERROR_ISA] = "unknown instruction set name, or one that this machine lacks",
         [TMAC_ERROR_FAMILY] = "the exact mode has no lookup family",
         [TMAC_ERROR_THREADS] =

@@ -271,3 +271,27 @@ tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, 
                      row_end, out, stride);
     return TMAC_OK;
 }
+
+tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type, int64_t row_begin,
+                                     int64_t row_end, void *blocks, int64_t row_bytes)
+{
+    const struct tmac_ggml_format *format = tmac_ggml_find(type);
+    size_t tight, bytes;
+
+    if (!weights || !blocks)
+        return TMAC_ERROR_NULL;
+    if (!format || !tmac_ggml_holds(format, &weights->shape.spec))
+        return TMAC_ERROR_GGML_TYPE;
+    if (row_begin < 0 || row_begin > row_end || row_end > weights->shape.spec.rows)
+        return TMAC_ERROR_ROW_RANGE;
+    tight = tmac_ggml_row_bytes(format, weights->shape.spec.cols);
+    if (row_bytes < 0 || (row_bytes > 0 && (uint64_t)row_bytes < tight))
+        return TMAC_ERROR_SHAPE;
+    if (row_bytes == 0)
+        row_bytes = (int64_t)tight;
+    if (!tmac_size_mul((size_t)row_bytes, (size_t)(row_end - row_begin), &bytes) ||
+        bytes > PTRDIFF_MAX)
+        return TMAC_ERROR_OVERFLOW;
+    return tmac_ggml_write_rows(&weights->shape, format, weights->packed, row_begin, row_end,
+                                blocks, (size_t)row_bytes);
+}

@@ -162,6 +162,38 @@ def test_every_context_unpacks_the_same(name, rng, context):
                      decode(name, blocks).reshape(70, -1))
 
 
+def quantize_tq1_0(trits):
+    return gguf.quants.quantize(trits.astype(np.float32), gguf.GGMLQuantizationType.TQ1_0)
+
+
+@types
+def test_back_to_the_byte(name, rng, context):
+    blocks = random_blocks(name, 70 * 3, rng, FINITE)
+    if name == "TQ1_0":  # ggml knows several bytes for the same five weights, and writes one
+        blocks[:, :52] = quantize_tq1_0(rng.integers(-1, 2, (len(blocks), 256)))[:, :52]
+    weights, rows = pack(name, blocks, 70, context), blocks.reshape(70, -1)
+    for kind in (name, name.lower(), GGML_TYPES[name].number):
+        assert np.array_equal(weights.to_ggml(kind), rows)
+    for begin, end in ((0, 1), (31, 33), (69, None), (70, 70)):
+        assert np.array_equal(weights.to_ggml(name, begin, end), rows[begin:end])
+    for begin, end in ((-1, 1), (2, 1), (0, 71)):
+        with pytest.raises(ValueError):
+            weights.to_ggml(name, begin, end)
+    alike = ("TQ1_0", "TQ2_0") if name in ("TQ1_0", "TQ2_0") else (name,)
+    for other in {*GGML_TYPES, "Q6_K"} - {*alike}:
+        with pytest.raises(tmac.Error) as caught:
+            weights.to_ggml(other)
+        assert caught.value.status is Status.ERROR_GGML_TYPE
+
+
+def test_every_trit_byte_as_ggml_writes_it():
+    digits = np.arange(243)[:, None] // 3 ** np.arange(4, -1, -1) % 3 - 1  # first trit on top
+    blocks = quantize_tq1_0(np.hstack([np.repeat(digits, 32, axis=1), np.repeat(digits, 16, axis=1),
+                                       np.repeat(digits[:, :4], 4, axis=1)]))
+    assert len(np.unique(blocks[:, 47])) == 243
+    assert np.array_equal(pack("TQ1_0", blocks, 243).to_ggml("TQ1_0"), blocks)
+
+
 @types
 def test_gemv(name, rng, context):
     rows, blocks_in_row = 100, 1024 // GGML_TYPES[name].block

@@ -130,6 +130,7 @@ STATUS_FUNCTIONS = {
     "tmac_weights_pack": [c_void_p, POINTER(WeightsDesc), _handle_out],
     "tmac_weights_query": [c_void_p, POINTER(WeightsInfo)],
     "tmac_weights_unpack": [c_void_p, c_int64, c_int64, c_void_p, c_int64],
+    "tmac_weights_unpack_ggml": [c_void_p, c_int32, c_int64, c_int64, c_void_p, c_int64],
     "tmac_packed_query": [c_void_p, POINTER(WeightsDesc), POINTER(PackedPlan)],
     "tmac_packed_begin": [c_void_p, POINTER(WeightsDesc), c_void_p, c_size_t],
     "tmac_packed_rows": [c_void_p, POINTER(WeightsDesc), c_int64, c_int64, c_void_p, c_size_t],

@@ -219,13 +219,31 @@ class Weights(_lib.Owner):
     def unpack(self, begin: int = 0, end: Optional[int] = None, *,
                out: Optional[np.ndarray] = None) -> np.ndarray:
         """Rows [begin, end) as float32 [end - begin, cols]."""
+        begin, end = self._rows(begin, end)
+        out = output(out, (end - begin, self.cols))
+        lib.tmac_weights_unpack(self._c, begin, end, out.ctypes.data, row_stride(out))
+        return out
+
+    def to_ggml(self, type: Union[str, int], begin: int = 0,
+                end: Optional[int] = None) -> np.ndarray:
+        """Rows [begin, end) as ggml blocks, uint8 [end - begin, bytes of a row]: what from_ggml took,
+        byte for byte (TQ1_0: the bytes that ggml writes). Other weights too, where blocks of this
+        type hold exactly their kinds of numbers.
+
+        type  a name of GGML_TYPES, or ggml's number
+        """
+        known = ggml.find(type)
+        begin, end = self._rows(begin, end)
+        out = np.empty((end - begin, self.cols // known.block * known.bytes), np.uint8)
+        lib.tmac_weights_unpack_ggml(self._c, known.number, begin, end, out.ctypes.data, 0)
+        return out
+
+    def _rows(self, begin: int, end: Optional[int]) -> tuple:
         begin = _lib.integer(begin, "begin")
         end = self.rows if end is None else _lib.integer(end, "end")
         if not 0 <= begin <= end <= self.rows:
             raise ValueError(f"rows {begin}..{end} are not in 0..{self.rows}")
-        out = output(out, (end - begin, self.cols))
-        lib.tmac_weights_unpack(self._c, begin, end, out.ctypes.data, row_stride(out))
-        return out
+        return begin, end
 
     def save(self, path: Union[str, os.PathLike]) -> None:
         """Writes the packed bytes to a file, all or nothing; load() maps it. The file fits every

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "mul_mat.h"
+
+#include "work.h"
+
+namespace plugin {
+namespace {
+
+/* The bytes from one column (of dimensions 1 to 3) to the next, or 0 if they are not all the same. */
+size_t column_stride(const ggml_tensor *t)
+{
+    size_t stride = 0, next = 0;
+
+    for (int d = 1; d < 4; d++) {
+        if (t->ne[d] == 1)
+            continue;
+        if (stride && t->nb[d] != next)
+            return 0;
+        if (!stride)
+            stride = t->nb[d];
+        next = t->nb[d] * static_cast<size_t>(t->ne[d]);
+    }
+    return stride ? stride : t->nb[1];
+}
+
+/* Can libtmac read the columns where they are? */
+bool is_readable(const ggml_tensor *x)
+{
+    const size_t size = element_size(x->type);
+
+    return x->nb[0] == size && reinterpret_cast<uintptr_t>(x->data) % size == 0 &&
+           x->nb[1] % size == 0 && x->nb[2] % size == 0 && x->nb[3] % size == 0 &&
+           x->nb[1] >= size * static_cast<size_t>(x->ne[0]);
+}
+
+/* How the operation is cut up. A batch is the columns that one matrix meets and that lie at one
+ * stride: all there are where there is one matrix, or those of one (i2, i3). */
+struct plan {
+    const ggml_tensor *w, *x, *y;
+    const packed_tensor *weights;
+    bool gather;             /* columns are copied first */
+    int64_t batches, columns;
+    size_t x_stride, y_stride; /* bytes */
+    size_t table_bytes;        /* of a batch */
+    counter *next;
+    float *gathered;
+    unsigned char *tables;
+    size_t scratch;
+};
+
+plan make_plan(const ggml_tensor *op, void *scratch)
+{
+    plan p = {};
+    arena arena(scratch);
+
+    p.w = op->src[0];
+    p.x = op->src[1];
+    p.y = op;
+    p.weights = packed_of(p.w);
+    p.gather = !is_readable(p.x);
+    const size_t packed_stride = static_cast<size_t>(p.x->ne[0]) * sizeof(float);
+    const int64_t all = p.x->ne[1] * p.x->ne[2] * p.x->ne[3];
+    const size_t x_stride = p.gather ? packed_stride : column_stride(p.x);
+    const size_t y_stride = column_stride(p.y);
+    const bool one = p.w->ne[2] == 1 && p.w->ne[3] == 1 &&
+                     x_stride >= static_cast<size_t>(p.x->ne[0]) * element_size(p.x->type) &&
+                     y_stride >= static_cast<size_t>(p.y->ne[0]) * sizeof(float);
+    p.columns = one ? all : p.x->ne[1];
+    p.batches = all / p.columns;
+    p.x_stride = one ? x_stride : p.gather ? packed_stride : p.x->nb[1];
+    p.y_stride = one ? y_stride : p.y->nb[1];
+    p.table_bytes = (tables_bytes(*p.weights, p.w->ne[0], p.columns) + 63) / 64 * 64;
+    p.next = arena.take<counter>(1);
+    p.gathered = arena.take<float>(p.gather ? static_cast<size_t>(all * p.x->ne[0]) : 0);
+    p.tables = arena.take<unsigned char>(p.table_bytes * static_cast<size_t>(p.batches));
+    p.scratch = arena.bytes();
+    return p;
+}
+
+const char *column_at(const ggml_tensor *t, int64_t i1, int64_t i2, int64_t i3)
+{
+    return static_cast<const char *>(t->data) + static_cast<size_t>(i1) * t->nb[1] +
+           static_cast<size_t>(i2) * t->nb[2] + static_cast<size_t>(i3) * t->nb[3];
+}
+
+/* Batch b's place in dimensions 2 and 3 of x and y. */
+struct place {
+    int64_t i2, i3;
+    place(const plan &p, int64_t b) : i2(b % p.x->ne[2]), i3(b / p.x->ne[2]) {}
+};
+
+void gather(const crew &crew, const plan &p)
+{
+    const int64_t cols = p.x->ne[0], ne1 = p.x->ne[1], ne2 = p.x->ne[2];
+    const int64_t all = ne1 * ne2 * p.x->ne[3];
+
+    for (int64_t n = crew.index; n < all; n += crew.size)
+        gather_column(p.x, column_at(p.x, n % ne1, n / ne1 % ne2, n / (ne1 * ne2)),
+                      p.gathered + n * cols);
+}
+
+tmac_status build_tables(const crew &crew, const plan &p)
+{
+    const int64_t cols = p.x->ne[0];
+
+    for (int64_t b = 0; b < p.batches; b++) {
+        const place at(p, b);
+        const void *data = p.gather ? static_cast<const void *>(p.gathered + b * p.columns * cols)
+                                    : column_at(p.x, 0, at.i2, at.i3);
+        const tmac_activations x = activations(p.gather ? GGML_TYPE_F32 : p.x->type, cols,
+                                               p.columns, data, p.x_stride);
+        const tmac_status status = tmac_tables_build_part(
+            engine(), p.weights->table_layout(), &x, crew.index, crew.size,
+            p.tables + static_cast<size_t>(b) * p.table_bytes, p.table_bytes);
+        if (status != TMAC_OK)
+            return status;
+    }
+    return TMAC_OK;
+}
+
+/* Rows [begin, end) of batch b. */
+void multiply_rows(const plan &p, int64_t b, int64_t begin, int64_t end, tmac_status status)
+{
+    const place at(p, b);
+    const int64_t r2 = p.x->ne[2] / p.w->ne[2], r3 = p.x->ne[3] / p.w->ne[3];
+    float *y = reinterpret_cast<float *>(const_cast<char *>(column_at(p.y, 0, at.i2, at.i3)));
+    const int64_t stride = static_cast<int64_t>(p.y_stride / sizeof(float));
+
+    if (status == TMAC_OK)
+        status = tmac_multiply_rows(p.weights->slice(at.i2 / r2, at.i3 / r3),
+                                    p.tables + static_cast<size_t>(b) * p.table_bytes,
+                                    p.table_bytes, p.columns, begin, end, y, stride);
+    if (status != TMAC_OK)
+        for (int64_t n = 0; n < p.columns; n++)
+            check(status, y + n * stride + begin, end - begin);
+}
+
+} // namespace
+
+size_t mul_mat_scratch(const ggml_tensor *op)
+{
+    return make_plan(op, nullptr).scratch;
+}
+
+void mul_mat(const crew &crew, const ggml_tensor *op)
+{
+    const plan p = make_plan(op, crew.scratch);
+    const row_pieces rows(crew, *p.weights, p.w->ne[1], p.w->ne[0] * p.columns);
+
+    if (p.gather) {
+        gather(crew, p);
+        crew.barrier();
+    }
+    const tmac_status status = build_tables(crew, p);
+    pieces::start(crew, p.next);
+    crew.barrier();
+    for (pieces todo(crew, p.next, p.batches * rows.count); todo.more();) {
+        const int64_t piece = todo.take(), part = piece % rows.count;
+        multiply_rows(p, piece / rows.count, rows.begin(part), rows.end(part), status);
+    }
+}
+
+} // namespace plugin

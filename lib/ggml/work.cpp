@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "work.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "host.h"
+
+namespace plugin {
+
+/* Four pieces a thread, so that a slow one can be helped out, unless they get so small (some 10 us)
+ * that taking them costs. */
+row_pieces::row_pieces(const crew &crew, const packed_tensor &weights, int64_t rows, int64_t work)
+    : rows(rows)
+{
+    constexpr int64_t worthwhile = 1 << 18;
+    const int64_t unit = weights.row_step(), most = crew.size == 1 ? 1 : int64_t{4} * crew.size;
+    const int64_t wanted = std::clamp<int64_t>(rows * work / worthwhile, crew.size, most);
+
+    step = (rows + wanted * unit - 1) / (wanted * unit) * unit;
+    count = (rows + step - 1) / step;
+}
+
+static tmac_activation_type activation_type(ggml_type type)
+{
+    if (type == GGML_TYPE_F16)
+        return TMAC_ACTIVATION_F16;
+    return type == GGML_TYPE_BF16 ? TMAC_ACTIVATION_BF16 : TMAC_ACTIVATION_F32;
+}
+
+tmac_activations activations(ggml_type type, int64_t cols, int64_t columns, const void *data,
+                             size_t stride_bytes)
+{
+    tmac_activations x = {};
+
+    x.struct_size = sizeof x;
+    x.type = activation_type(type);
+    x.cols = cols;
+    x.columns = columns;
+    x.data = data;
+    x.stride = static_cast<int64_t>(stride_bytes / element_size(type));
+    return x;
+}
+
+size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t columns)
+{
+    size_t bytes = 0;
+
+    tmac_tables_size(weights.table_layout(), cols, columns, &bytes);
+    return bytes;
+}
+
+static float half_to_float(uint16_t half)
+{
+    const uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, rest = half & 1023;
+    uint32_t bits;
+    float out;
+
+    if (exponent == 0) {
+        out = std::ldexp(static_cast<float>(rest), -24);
+        return sign ? -out : out;
+    }
+    bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | rest << 13;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+static float load(ggml_type type, const char *at)
+{
+    uint16_t half;
+    float out;
+
+    if (type == GGML_TYPE_F32) {
+        memcpy(&out, at, sizeof out);
+        return out;
+    }
+    memcpy(&half, at, sizeof half);
+    if (type == GGML_TYPE_F16)
+        return half_to_float(half);
+    const uint32_t bits = static_cast<uint32_t>(half) << 16;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+void gather_column(const ggml_tensor *x, const char *column, float *out)
+{
+    if (x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float)) {
+        memcpy(out, column, static_cast<size_t>(x->ne[0]) * sizeof(float));
+        return;
+    }
+    for (int64_t k = 0; k < x->ne[0]; k++)
+        out[k] = load(x->type, column + static_cast<size_t>(k) * x->nb[0]);
+}
+
+void check(tmac_status status, float *y, int64_t rows)
+{
+    static std::atomic<bool> said{false};
+
+    if (status == TMAC_OK)
+        return;
+    if (!said.exchange(true))
+        log(GGML_LOG_LEVEL_ERROR, "a multiplication failed: %s", tmac_status_text(status));
+    std::fill(y, y + rows, NAN);
+}
+
+} // namespace plugin

@@ -105,13 +105,13 @@ ggml_backend_reg registry = {GGML_BACKEND_API_VERSION,
 
 } // namespace plugin
 
-/* A second ggml in the same process would need hooks of its own: it goes without. */
-extern "C" __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backend_init(void)
+/* The registry for the ggml that `caller` is part of, or null. A second ggml in the same process would
+ * need hooks of its own: it goes without. */
+extern "C" ggml_backend_reg_t ggml_backend_tmac_reg(const void *caller)
 {
     static std::mutex lock;
     static ggml_backend_reg_t made;
     static bool called;
-    const void *caller = __builtin_return_address(0);
     const std::lock_guard<std::mutex> guard(lock);
 
     if (!called) {
@@ -122,6 +122,12 @@ extern "C" __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backen
         return nullptr;
     }
     return made;
+}
+
+/* ggml calls this in a backend that it has loaded. */
+extern "C" __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backend_init(void)
+{
+    return ggml_backend_tmac_reg(__builtin_return_address(0));
 }
 
 /* Hosts that choose among variants of a backend: there is one of this, and it works everywhere. */

@@ -126,7 +126,7 @@ void device_memory(ggml_backend_dev_t, size_t *free, size_t *total)
     *free = *total = 0;
 }
 
-ggml_backend_dev_type device_type(ggml_backend_dev_t)
+enum ggml_backend_dev_type device_type(ggml_backend_dev_t)
 {
     return GGML_BACKEND_DEVICE_TYPE_ACCEL;
 }

@@ -17,7 +17,9 @@ namespace plugin {
 /* Lays out scratch memory: the same calls give the size (without memory) and the addresses. */
 class arena {
   public:
-    explicit arena(void *memory = nullptr) : base(reinterpret_cast<uintptr_t>(memory) + 63 & ~63) {}
+    explicit arena(void *memory = nullptr) : base((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64)
+    {
+    }
 
     template <typename item> item *take(size_t count)
     {

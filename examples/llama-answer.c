@@ -36,7 +36,9 @@ static const char usage[] =
     "  --repeat N         read the prompt and answer N times; the best times count (1)\n"
     "  --times FILE       append the times to FILE, instead of telling them: tokens of the "
     "prompt,\n"
-    "                     seconds, tokens of the answer, seconds\n"
+    "                     seconds, tokens of the answer, seconds, and the share of the threads' "
+    "time\n"
+    "                     that they had a CPU\n"
     "  --quiet            do not print the answer\n"
     "  --verbose          print llama.cpp's log\n"
     "\n"
@@ -163,6 +165,7 @@ static int ask(struct chat *chat, const struct options *options, struct answer *
         best->tokens = answer.tokens;
         best->prompt_seconds = fmin(best->prompt_seconds, answer.prompt_seconds);
         best->seconds = fmin(best->seconds, answer.seconds);
+        best->cpu_share = fmax(best->cpu_share, answer.cpu_share);
     }
     return 0;
 }
@@ -178,8 +181,9 @@ static int tell(const struct chat *chat, const struct answer *best, const char *
     FILE *file = fopen(path, "a");
     if (!file)
         return complain(path, "%s", strerror(errno));
-    const bool written = fprintf(file, "%d %.6f %d %.6f\n", chat->prompt_tokens,
-                                 best->prompt_seconds, best->tokens, best->seconds) > 0;
+    const bool written =
+        fprintf(file, "%d %.6f %d %.6f %.2f\n", chat->prompt_tokens, best->prompt_seconds,
+                best->tokens, best->seconds, best->cpu_share) > 0;
     return fclose(file) == 0 && written ? 0 : complain(path, "cannot be written");
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- opening ---- */
 
@@ -42,6 +43,19 @@ int chat_open(struct chat *chat, const char *model, const char *backends)
     if (!llama_model_has_decoder(chat->model) || llama_model_has_encoder(chat->model))
         return complain(model, "not a model that continues text");
     chat->vocab = llama_model_get_vocab(chat->model);
+    return 0;
+}
+
+/* Evaluates the tokens, and adds the time that it takes. */
+static int evaluate(struct chat *chat, llama_token *tokens, int count, double *seconds)
+{
+    const int64_t start = llama_time_us();
+    const int status = llama_decode(chat->context, llama_batch_get_one(tokens, count));
+
+    if (status)
+        return complain(chat->path, "llama_decode returned %d", status);
+    llama_synchronize(chat->context);
+    *seconds += 1e-6 * (double)(llama_time_us() - start);
     return 0;
 }
 
@@ -108,23 +122,13 @@ int chat_prompt(struct chat *chat, const char *text, int answer_tokens, int thre
         return complain(chat->path,
                         "%d tokens of the prompt and %d of the answer: the model remembers %d",
                         chat->prompt_tokens, answer_tokens, limit);
-    return open_context(chat, chat->prompt_tokens + answer_tokens, threads);
+    if (open_context(chat, chat->prompt_tokens + answer_tokens, threads))
+        return -1;
+    double unused = 0;
+    return evaluate(chat, chat->prompt, 1, &unused);
 }
 
 /* ---- the answer ---- */
-
-/* Evaluates the tokens, and adds the time that it takes. */
-static int evaluate(struct chat *chat, llama_token *tokens, int count, double *seconds)
-{
-    const int64_t start = llama_time_us();
-    const int status = llama_decode(chat->context, llama_batch_get_one(tokens, count));
-
-    if (status)
-        return complain(chat->path, "llama_decode returned %d", status);
-    llama_synchronize(chat->context);
-    *seconds += 1e-6 * (double)(llama_time_us() - start);
-    return 0;
-}
 
 static int likeliest(struct chat *chat, llama_token *token)
 {
@@ -152,6 +156,8 @@ static void print_token(const struct chat *chat, llama_token token)
 
 int chat_answer(struct chat *chat, int max_tokens, bool print, struct answer *answer)
 {
+    const int threads = llama_n_threads(chat->context);
+    const clock_t start = clock();
     llama_token token;
 
     *answer = (struct answer){0};
@@ -171,6 +177,8 @@ int chat_answer(struct chat *chat, int max_tokens, bool print, struct answer *an
     }
     if (print)
         putchar('\n');
+    answer->cpu_share = (double)(clock() - start) / CLOCKS_PER_SEC /
+                        (threads * (answer->prompt_seconds + answer->seconds));
     return 0;
 }
 

@@ -23,12 +23,15 @@ struct chat {
 struct answer {
     int tokens;
     double prompt_seconds, seconds;
+    double
+        cpu_share; /* of the threads' time; far below 1 on a machine that is busy with other work */
 };
 
 /* Loads the model, and llama.cpp's backends from a folder (NULL: where llama.cpp finds them), which
  * also loads the plug-in that GGML_BACKEND_PATH names. */
 int chat_open(struct chat *chat, const char *model, const char *backends);
-/* Puts the model's chat template around the text, and makes room for an answer after it. */
+/* Puts the model's chat template around the text, makes room for an answer after it, and multiplies
+ * with all weights once, so that they are in memory. */
 int chat_prompt(struct chat *chat, const char *text, int answer_tokens, int threads);
 /* Forgets everything, reads the prompt, and always goes on with the likeliest token. Prints the
  * answer as it comes if `print`. */

@@ -208,8 +208,8 @@ static void write_adapter(const char *path, int64_t embedding)
         ggml_format_name(a, "%s.lora_a", names[i]);
         ggml_format_name(b, "%s.lora_b", names[i]);
         for (int64_t k = 0; k < 4 * embedding; k++) {
-            ((float *)a->data)[k] = 0.3f * rng_normal(&rng);
-            ((float *)b->data)[k] = 0.3f * rng_normal(&rng);
+            ((float *)a->data)[k] = 0.15f * rng_normal(&rng);
+            ((float *)b->data)[k] = 0.15f * rng_normal(&rng);
         }
         gguf_add_tensor(file, a);
         gguf_add_tensor(file, b);
@@ -235,7 +235,7 @@ static void test_adapter(void **unused)
     check_against_plain(a, b, "adapter");
     run_model(&b);
     run_model(&without);
-    assert_true(error_between(&b, &without) > 1e-2); /* the adapter does something */
+    assert_true(error_between(&b, &without) > 1e-3); /* the adapter does something */
     free(b.logits);
     free(without.logits);
     remove(path);

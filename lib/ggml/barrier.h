@@ -22,23 +22,12 @@ class barrier {
             passed.store(generation + 1, std::memory_order_release);
             return;
         }
-        for (int spins = 0; passed.load(std::memory_order_acquire) == generation; spins++)
-            if (spins > 10000)
+        for (int spins = 1; passed.load(std::memory_order_acquire) == generation; spins++)
+            if (spins % 1000 == 0)
                 sched_yield();
-            else
-                relax();
     }
 
   private:
-    static void relax()
-    {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
-    }
-
     alignas(64) std::atomic<int> arrived{0};
     alignas(64) std::atomic<int> passed{0};
 };

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy
 
 # The package that comes with llama.cpp knows all of its types; the published one may be older.
-sys.path.insert(0, os.path.join(os.environ.get("TMAC_LLAMA_SOURCE", ""), "gguf-py"))
+if os.environ.get("TMAC_LLAMA_SOURCE"):
+    sys.path.insert(0, os.path.join(os.environ["TMAC_LLAMA_SOURCE"], "gguf-py"))
 import gguf  # noqa: E402
 from gguf import GGUFReader, GGUFValueType, GGUFWriter  # noqa: E402
 

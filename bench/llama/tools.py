@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""llama.cpp's programs, and what they are run with."""
+"""llama.cpp's programs, run with and without libtmac's plug-in."""
 
+import json
 import os
+import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 # What llama-quantize calls the types. All but the mixtures are made with --pure.
@@ -31,9 +36,62 @@ def tool(name):
     return path
 
 
-def environment(plugin=None):
-    """With libtmac's plug-in, or certainly without any."""
-    variables = {k: v for k, v in os.environ.items() if k != "GGML_BACKEND_PATH"}
+@dataclass(frozen=True)
+class Run:
+    stdout: str
+    stderr: str
+    seconds: float
+    peak_bytes: int  # of resident memory
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+
+def run(name, *arguments, plugin=None, **variables):
+    """Runs one to its end; its failure ends everything. `plugin` is None for certainly none."""
+    command = [str(part) for part in (tool(name), *arguments)]
+    environment = {k: v for k, v in os.environ.items() if k != "GGML_BACKEND_PATH"} | variables
     if plugin:
-        variables["GGML_BACKEND_PATH"] = str(plugin)
-    return variables
+        environment["GGML_BACKEND_PATH"] = str(plugin)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+        # Not process.wait(): this also tells the memory.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    result = Run(*texts, seconds, usage.ru_maxrss * 1024)
+    if process.returncode != 0:
+        print(result.output[-4000:], file=sys.stderr)
+        sys.exit(f"failed with {process.returncode}: {' '.join(command)} (plug-in: {plugin})")
+    return result
+
+
+def backends(model, plugin):
+    arguments = ("-m", model, "-p", 1, "-n", 0, "-t", 1, "-r", 1, "--no-warmup", "-o", "json")
+    return json.loads(run("llama-bench", *arguments, plugin=plugin).stdout)[0]["backends"]
+
+
+def check_plugin(plugin, model):
+    """A plug-in that cannot be loaded is a line on stderr to llama.cpp, no more: noticed here."""
+    if not plugin.is_file():
+        sys.exit(f"the plug-in {plugin} does not exist")
+    found = backends(model, plugin)
+    if found == backends(model, None):
+        sys.exit(f"llama.cpp does not load the plug-in {plugin}: its backends are {found} as without")
+    return found
+
+
+def plugin_of(parser):
+    """The option that all measurements have."""
+    parser.add_argument(
+        "--plugin", type=Path, default=os.environ.get("TMAC_LLAMA_PLUGIN") or None,
+        help="libggml-tmac.so; default: $TMAC_LLAMA_PLUGIN; without one, llama.cpp alone is measured",
+    )  # fmt: skip

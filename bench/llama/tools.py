@@ -25,6 +25,10 @@ TYPES = {
 }
 MIXTURES = {"Q4_K_M": ("Q4_K", "Q6_K")}
 
+# A small model that was not trained for them makes no sense in these types, and numbers about it
+# make little. So there also is <type>-part: three layers in the type, all else in Q8_0.
+PARTS = ("Q1_0", "TQ1_0", "TQ2_0", "Q2_0", "Q2_K")
+
 
 def tool(name):
     folder = os.environ.get("TMAC_LLAMA_BUILD")

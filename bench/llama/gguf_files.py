@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy
@@ -52,9 +53,11 @@ def is_matrix(tensor):
     return len(tensor.shape) == 2 and tensor.name.endswith(".weight")
 
 
+@lru_cache
 def types(path):
-    """{name: (type, bytes)} of all matrices of a model."""
-    return {t.name: (t.tensor_type.name, int(t.n_bytes)) for t in open_model(path).tensors if is_matrix(t)}
+    """{name: (type, bytes)} of all matrices of a model, which does not change any more."""
+    matrices = filter(is_matrix, open_model(path).tensors)
+    return {tensor.name: (tensor.tensor_type.name, int(tensor.n_bytes)) for tensor in matrices}
 
 
 def metadata(reader, prefix=""):

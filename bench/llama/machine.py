@@ -38,3 +38,7 @@ def describe(plugin):
         # Of the file: a rebuilt plug-in is another one.
         "plugin": hashlib.sha256(plugin.read_bytes()).hexdigest()[:16] if plugin else "none",
     }
+
+
+def sentence(found):
+    return f"{found['cpu']}, {found['date']}, libtmac {found['commit']}, llama.cpp {found['llama.cpp']}."

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Markdown of what bench/llama/speed measures."""
 
+from machine import sentence
 from sections import number, percent, table
 
 SIDES = ("llama.cpp", "libtmac")
@@ -66,9 +67,8 @@ def model_part(model, rows):
 def document(data):
     context = data["context"]
     head = (
-        f"{context['cpu']}, {context['date']}, libtmac {context['commit']}, "
-        f"llama.cpp {context['llama.cpp']}. Prompts of {context['prompt']} tokens, "
-        f"{context['generate']} tokens generated; best of {context['rounds']} rounds with two runs each.\n"
+        f"{sentence(context)} Prompts of {context['prompt']} tokens, {context['generate']} tokens "
+        f"generated; best of {context['rounds']} rounds with two runs each.\n"
     )
     models = list(dict.fromkeys(row["model"] for row in data["rows"]))
     parts = [model_part(model, [row for row in data["rows"] if row["model"] == model]) for model in models]

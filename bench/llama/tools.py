@@ -96,6 +96,6 @@ def check_plugin(plugin, model):
 def plugin_of(parser):
     """The option that all measurements have."""
     parser.add_argument(
-        "--plugin", type=Path, default=os.environ.get("TMAC_LLAMA_PLUGIN") or None,
-        help="libggml-tmac.so; default: $TMAC_LLAMA_PLUGIN; without one, llama.cpp alone is measured",
+        "--plugin", type=Path,
+        help="libggml-tmac.so; without it, llama.cpp alone is measured",
     )  # fmt: skip

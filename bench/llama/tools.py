@@ -55,9 +55,11 @@ class Run:
 def run(name, *arguments, plugin=None, **variables):
     """Runs one to its end; its failure ends everything. `plugin` is None for certainly none."""
     command = [str(part) for part in (tool(name), *arguments)]
-    environment = {k: v for k, v in os.environ.items() if k != "GGML_BACKEND_PATH"} | variables
+    ours = ("GGML_BACKEND_PATH", "LD_PRELOAD")
+    environment = {k: v for k, v in os.environ.items() if k not in ours} | variables
     if plugin:
-        environment["GGML_BACKEND_PATH"] = str(plugin)
+        # Built with the CPU backend linked in, only llama-bench asks ggml to load others.
+        environment["GGML_BACKEND_PATH" if name == "llama-bench" else "LD_PRELOAD"] = str(plugin)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         process = subprocess.Popen(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What ggml calls when it loads a backend from a file. On any doubt nothing of the host is changed,
+ * The start: what ggml calls when it loads a backend from a file. On any doubt nothing of the host is changed,
  * one line says why, and it runs as it would have without us. */
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +10,7 @@
 
 #include "host.h"
 #include "packed_tensor.h"
+#include "plugin.h"
 #include "ways.h"
 
 namespace plugin {
@@ -41,19 +42,19 @@ const char *enter(const char *wanted, const char **wrong)
 {
     static const struct {
         const char *name;
-        const char *(*enter)();
+        const char *(*enter)(bool asked_for);
     } ways[] = {
-        {"extra", enter_extra},
-        {"hook", enter_hook},
-        {"device", [] { return enter_device(false); }},
-        {"isolated", [] { return enter_device(true); }},
+        {"extra", [](bool) { return enter_extra(); }},
+        {"hook", [](bool) { return enter_hook(); }},
+        {"device", [](bool asked_for) { return enter_device(asked_for, false); }},
+        {"isolated", [](bool asked_for) { return enter_device(asked_for, true); }},
     };
 
     *wrong = "GGML_TMAC names no way in: extra, hook, device, isolated or off";
     for (const auto &way : ways) {
         if (wanted ? strcmp(wanted, way.name) : !strcmp(way.name, "isolated"))
             continue;
-        if (!(*wrong = way.enter()))
+        if (!(*wrong = way.enter(wanted != nullptr)))
             return way.name;
         log(GGML_LOG_LEVEL_DEBUG, "not by %s: %s", way.name, *wrong);
     }
@@ -99,15 +100,8 @@ ggml_backend_reg_t start(const void *caller)
 
 } // namespace
 
-ggml_backend_reg registry = {GGML_BACKEND_API_VERSION,
-                             {registry_name, no_devices, no_device, no_functions},
-                             nullptr};
-
-} // namespace plugin
-
-/* The registry for the ggml that `caller` is part of, or null. A second ggml in the same process would
- * need hooks of its own: it goes without. */
-extern "C" ggml_backend_reg_t ggml_backend_tmac_reg(const void *caller)
+/* A second ggml in the same process would need hooks of its own: it goes without. */
+ggml_backend_reg_t start_once(const void *caller)
 {
     static std::mutex lock;
     static ggml_backend_reg_t made;
@@ -116,18 +110,24 @@ extern "C" ggml_backend_reg_t ggml_backend_tmac_reg(const void *caller)
 
     if (!called) {
         called = true;
-        made = plugin::start(caller);
-    } else if (made && !plugin::is_same_host(caller)) {
+        made = start(caller);
+    } else if (made && !is_same_host(caller)) {
         fprintf(stderr, "tmac: not used: another ggml in this process uses it\n");
         return nullptr;
     }
     return made;
 }
 
+ggml_backend_reg registry = {GGML_BACKEND_API_VERSION,
+                             {registry_name, no_devices, no_device, no_functions},
+                             nullptr};
+
+} // namespace plugin
+
 /* ggml calls this in a backend that it has loaded. */
 extern "C" __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backend_init(void)
 {
-    return ggml_backend_tmac_reg(__builtin_return_address(0));
+    return plugin::start_once(__builtin_return_address(0));
 }
 
 /* Hosts that choose among variants of a backend: there is one of this, and it works everywhere. */

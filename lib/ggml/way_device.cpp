@@ -102,12 +102,15 @@ ggml_backend_t init_backend(ggml_backend_dev_t, const char *)
     return backend.release();
 }
 
+bool has_openmp()
+{
+    return ggml.omp_parallel && ggml.omp_thread && host_uses_openmp();
+}
+
 /* Only OpenMP's threads are ours to use. */
 void set_threads(ggml_backend_t backend, int threads)
 {
-    const bool omp = ggml.omp_parallel && ggml.omp_thread && host_uses_openmp();
-
-    static_cast<state *>(backend->context)->threads = omp && threads > 0 ? threads : 1;
+    static_cast<state *>(backend->context)->threads = has_openmp() && threads > 0 ? threads : 1;
 }
 
 const char *device_name(ggml_backend_dev_t)
@@ -177,10 +180,12 @@ ggml_backend_dev_t get_device(ggml_backend_reg_t, size_t)
 
 } // namespace
 
-const char *enter_device(bool is_isolated)
+const char *enter_device(bool asked_for, bool is_isolated)
 {
     ggml_backend_device_i calls = {};
 
+    if (!asked_for && !has_openmp())
+        return "a device of its own would have one thread";
     isolated = is_isolated;
     calls.get_name = device_name;
     calls.get_description = device_description;

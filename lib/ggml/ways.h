@@ -6,7 +6,7 @@
  *   hook      where ggml does not let one be added: the CPU device's calls are wrapped, and our
  *             multiplications run as custom operations on ggml's threads.
  *   device    a device beside the CPU, which owns the weights' buffer type and computes in the
- *             host's OpenMP threads, or in one.
+ *             host's OpenMP threads. (On demand also in one thread, elsewhere.)
  *   isolated  the same, but that all its tensors lie in buffers of ours: what ggml's own
  *             test-backend-ops tests. Slower, since activations are copied. Only on demand. */
 #ifndef TMAC_GGML_WAYS_H
@@ -20,7 +20,7 @@ namespace plugin {
  * of the host is changed. */
 const char *enter_extra();
 const char *enter_hook();
-const char *enter_device(bool isolated);
+const char *enter_device(bool asked_for, bool isolated); /* asked_for: even with one thread */
 
 /* The registry that ggml gets: without devices, but for the ways that have one. */
 extern ggml_backend_reg registry;

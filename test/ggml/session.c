@@ -8,6 +8,11 @@
 
 #include <cmocka.h>
 
+const enum ggml_type tmac_types[TMAC_TYPES] = {
+    GGML_TYPE_Q4_0,  GGML_TYPE_Q4_1,  GGML_TYPE_Q4_K, GGML_TYPE_Q3_K, GGML_TYPE_Q2_K,
+    GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_Q1_0, GGML_TYPE_Q2_0,
+};
+
 ggml_backend_buffer_type_t tmac_buffer_type(void)
 {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);

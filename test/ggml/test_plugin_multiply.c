@@ -9,12 +9,6 @@
 
 #include "session.h"
 
-static const enum ggml_type types[] = {
-    GGML_TYPE_Q4_0,  GGML_TYPE_Q4_1,  GGML_TYPE_Q4_K, GGML_TYPE_Q3_K, GGML_TYPE_Q2_K,
-    GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_Q1_0, GGML_TYPE_Q2_0,
-};
-enum { TYPES = sizeof types / sizeof types[0] };
-
 /* Twice what docs/numerics.md measures at worst on normal activations: these matrices are small. */
 static const double bound = 2e-4;
 
@@ -159,10 +153,10 @@ static void test_mul_mat(void **unused)
     struct rng rng;
 
     (void)unused;
-    for (int t = 0; t < TYPES; t++)
+    for (int t = 0; t < TMAC_TYPES; t++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             rng = rng_stream(rng_environment_seed(), (uint64_t)t, i);
-            check_mul_mat(types[t], &cases[i], &rng);
+            check_mul_mat(tmac_types[t], &cases[i], &rng);
         }
 }
 
@@ -231,10 +225,10 @@ static void test_mul_mat_id(void **unused)
     struct rng rng;
 
     (void)unused;
-    for (int t = 0; t < TYPES; t++)
+    for (int t = 0; t < TMAC_TYPES; t++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             rng = rng_stream(rng_environment_seed(), 100 + (uint64_t)t, i);
-            check_mul_mat_id(types[t], &cases[i], &rng);
+            check_mul_mat_id(tmac_types[t], &cases[i], &rng);
         }
 }
 

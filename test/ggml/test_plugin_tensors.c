@@ -12,12 +12,6 @@
 
 #include "session.h"
 
-static const enum ggml_type types[] = {
-    GGML_TYPE_Q4_0,  GGML_TYPE_Q4_1,  GGML_TYPE_Q4_K, GGML_TYPE_Q3_K, GGML_TYPE_Q2_K,
-    GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_Q1_0, GGML_TYPE_Q2_0,
-};
-enum { TYPES = sizeof types / sizeof types[0] };
-
 static const int64_t shape[4] = {512, 77, 3, 1}; /* 77 rows: two row steps and a part, three matrices */
 
 static void nothing(void *arg)
@@ -37,10 +31,10 @@ static void assert_holds(const struct weights *w, const uint8_t *bytes)
 static void test_whole(void **unused)
 {
     (void)unused;
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < TMAC_TYPES; t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 1, (uint64_t)t);
         struct weights w;
-        weights_new(&w, types[t], shape, true, &rng);
+        weights_new(&w, tmac_types[t], shape, true, &rng);
         assert_holds(&w, w.blocks);
         weights_free(&w);
     }
@@ -55,12 +49,12 @@ static void set_piece(struct weights *w, size_t begin, size_t end)
 static void test_pieces(void **unused)
 {
     (void)unused;
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < TMAC_TYPES; t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 2, (uint64_t)t);
         struct weights w;
         size_t cuts[40], count = 40;
         uint8_t *back;
-        weights_new(&w, types[t], shape, false, &rng);
+        weights_new(&w, tmac_types[t], shape, false, &rng);
         cuts[0] = 0;
         for (size_t i = 1; i + 1 < count; i++) /* ends of pieces, ascending */
             cuts[i] = cuts[i - 1] + rng_next(&rng) % (rng_next(&rng) % 2 ? 30 : w.bytes / 16) + 1;
@@ -89,9 +83,9 @@ static void test_backwards(void **unused)
     struct rng rng = rng_stream(rng_environment_seed(), 3, 0);
 
     (void)unused;
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < TMAC_TYPES; t++) {
         struct weights w;
-        weights_new(&w, types[t], shape, false, &rng);
+        weights_new(&w, tmac_types[t], shape, false, &rng);
         for (size_t end = w.bytes, size; end > 0; end -= size) {
             size = rng_next(&rng) % (w.bytes / 8) + 1;
             size = size < end ? size : end;
@@ -194,14 +188,14 @@ static void test_other_operations(void **unused)
     (void)unused;
     if (ggml_backend_dev_by_name("TMAC"))
         skip();
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < TMAC_TYPES; t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 7, (uint64_t)t);
         const int64_t ne[4] = {256, 40, 1, 1};
         struct session s;
         struct weights w;
         struct ggml_tensor *view;
         float *got;
-        weights_new(&w, types[t], ne, true, &rng);
+        weights_new(&w, tmac_types[t], ne, true, &rng);
         for (int again = 0; again < 2; again++) { /* the second time with the copy there already */
             session_new(&s, 2);
             got = session_compute(&s, ggml_cast(s.context, w.tensor, GGML_TYPE_F32), nothing, NULL);

@@ -2,6 +2,7 @@
  * Programs that never ask ggml to load backends, as those that have the CPU backend linked in: there
  * the plug-in registers itself before main. It is in the program from the start, by LD_PRELOAD or
  * because it was linked in; if ggml loads it later it does nothing here. */
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -34,11 +35,19 @@ __attribute__((constructor)) void register_before_main()
 {
     if (!is_there_from_the_start())
         return;
+    void *program = dlopen(nullptr, RTLD_LAZY);
+    const auto find = reinterpret_cast<decltype(&ggml_backend_dev_by_type)>(
+        dlsym(program, "ggml_backend_dev_by_type"));
     const auto add = reinterpret_cast<decltype(&ggml_backend_register)>(
-        dlsym(dlopen(nullptr, RTLD_LAZY), "ggml_backend_register"));
-    ggml_backend_reg_t registry = add ? plugin::start_once(reinterpret_cast<void *>(add)) : nullptr;
+        dlsym(program, "ggml_backend_register"));
 
-    if (registry)
+    if (!find || !add) /* a program without ggml */
+        return;
+    if (!find(GGML_BACKEND_DEVICE_TYPE_CPU)) {
+        fprintf(stderr, "tmac: this program loads its CPU backend later: use GGML_BACKEND_PATH\n");
+        return;
+    }
+    if (ggml_backend_reg_t registry = plugin::start_once(reinterpret_cast<void *>(add)))
         add(registry);
 }
 

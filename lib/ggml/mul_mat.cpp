@@ -33,12 +33,18 @@ bool is_readable(const ggml_tensor *x)
            x->nb[1] >= size * static_cast<size_t>(x->ne[0]);
 }
 
+/* One short column: building its tables takes no longer than to wait for others that build a part of
+ * them. Then every thread has tables and rows of its own, and none waits. */
+constexpr int64_t short_column = 2048;
+constexpr int most_alone = 16; /* threads, for the memory that takes */
+
 /* How the operation is cut up. A batch is the columns that one matrix meets and that lie at one
  * stride: all there are where there is one matrix, or those of one (i2, i3). */
 struct plan {
     const ggml_tensor *w, *x, *y;
     const packed_tensor *weights;
     bool gather;             /* columns are copied first */
+    bool is_short;           /* one short column */
     int64_t batches, columns;
     size_t x_stride, y_stride; /* bytes */
     size_t table_bytes;        /* of a batch */
@@ -70,9 +76,11 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     p.x_stride = one ? x_stride : p.gather ? packed_stride : p.x->nb[1];
     p.y_stride = one ? y_stride : p.y->nb[1];
     p.table_bytes = (tables_bytes(*p.weights, p.w->ne[0], p.columns) + 63) / 64 * 64;
+    p.is_short = all == 1 && !p.gather && p.x->ne[0] <= short_column;
     p.next = arena.take<counter>(1);
     p.gathered = arena.take<float>(p.gather ? static_cast<size_t>(all * p.x->ne[0]) : 0);
-    p.tables = arena.take<unsigned char>(p.table_bytes * static_cast<size_t>(p.batches));
+    p.tables = arena.take<unsigned char>(
+        p.table_bytes * static_cast<size_t>(p.is_short ? most_alone : p.batches));
     p.scratch = arena.bytes();
     return p;
 }
@@ -99,7 +107,8 @@ void gather(const crew &crew, const plan &p)
                       p.gathered + n * cols);
 }
 
-tmac_status build_tables(const crew &crew, const plan &p)
+/* Part `part` of `parts`. */
+tmac_status build_tables(const plan &p, int part, int parts)
 {
     const int64_t cols = p.x->ne[0];
 
@@ -110,7 +119,7 @@ tmac_status build_tables(const crew &crew, const plan &p)
         const tmac_activations x = activations(p.gather ? GGML_TYPE_F32 : p.x->type, cols,
                                                p.columns, data, p.x_stride);
         const tmac_status status = tmac_tables_build_part(
-            engine(), p.weights->table_layout(), &x, crew.index, crew.size,
+            engine(), p.weights->table_layout(), &x, part, parts,
             p.tables + static_cast<size_t>(b) * p.table_bytes, p.table_bytes);
         if (status != TMAC_OK)
             return status;
@@ -144,14 +153,22 @@ size_t mul_mat_scratch(const ggml_tensor *op)
 
 void mul_mat(const crew &crew, const ggml_tensor *op)
 {
-    const plan p = make_plan(op, crew.scratch);
+    plan p = make_plan(op, crew.scratch);
     const row_pieces rows(crew, *p.weights, p.w->ne[1], p.w->ne[0] * p.columns);
+
+    if (p.is_short && rows.count <= crew.size && crew.size <= most_alone) {
+        p.tables += static_cast<size_t>(crew.index) * p.table_bytes;
+        if (crew.index < rows.count)
+            multiply_rows(p, 0, rows.begin(crew.index), rows.end(crew.index),
+                          build_tables(p, 0, 1));
+        return;
+    }
 
     if (p.gather) {
         gather(crew, p);
         crew.barrier();
     }
-    const tmac_status status = build_tables(crew, p);
+    const tmac_status status = build_tables(p, crew.index, crew.size);
     pieces::start(crew, p.next);
     crew.barrier();
     for (pieces todo(crew, p.next, p.batches * rows.count); todo.more();) {

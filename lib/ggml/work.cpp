@@ -9,12 +9,12 @@
 
 namespace plugin {
 
-/* Four pieces a thread, so that a slow one can be helped out, unless they get so small (some 10 us)
+/* Four pieces a thread, so that a slow one can be helped out, unless they get so small (some 20 us)
  * that taking them costs. */
 row_pieces::row_pieces(const crew &crew, const packed_tensor &weights, int64_t rows, int64_t work)
     : rows(rows)
 {
-    constexpr int64_t worthwhile = 1 << 18;
+    constexpr int64_t worthwhile = 1 << 19;
     const int64_t unit = weights.row_step(), most = crew.size == 1 ? 1 : int64_t{4} * crew.size;
     const int64_t wanted = std::clamp<int64_t>(rows * work / worthwhile, crew.size, most);
 

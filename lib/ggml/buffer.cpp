@@ -151,7 +151,7 @@ size_t get_alignment(ggml_backend_buffer_type_t)
 
 size_t get_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor *tensor)
 {
-    return is_packable(tensor) ? packed_tensor_bytes(tensor) : ggml.nbytes(tensor);
+    return tensor_bytes(tensor);
 }
 
 } // namespace

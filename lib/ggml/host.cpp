@@ -102,6 +102,7 @@ bool find_cpu(const char **missing)
     find(ggml.extra_buffer_types, "_Z39ggml_backend_cpu_get_extra_buffer_typesv");
     find(ggml.omp_parallel, "GOMP_parallel");
     find(ggml.omp_thread, "omp_get_thread_num");
+    find(ggml.omp_threads, "omp_get_num_threads");
     find.missing = nullptr;
     ggml.set_threads = reinterpret_cast<decltype(ggml.set_threads)>(
         cpu_function("ggml_backend_set_n_threads"));
@@ -124,6 +125,14 @@ bool is_same_host(const void *caller)
 void *cpu_function(const char *name)
 {
     return ggml.cpu->reg->iface.get_proc_address(ggml.cpu->reg, name);
+}
+
+ggml_backend_buffer_type_t *listed_buffer_types()
+{
+    const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
+        cpu_function("ggml_backend_dev_get_extra_bufts"));
+
+    return list ? list(ggml.cpu) : nullptr;
 }
 
 bool host_uses_openmp()

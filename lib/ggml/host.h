@@ -60,6 +60,7 @@ struct host {
     /* OpenMP of the host, or null where it uses threads of its own */
     void (*omp_parallel)(void (*task)(void *), void *arg, unsigned threads, unsigned flags);
     int (*omp_thread)();
+    int (*omp_threads)();
 };
 
 /* Set once, by find_host. */
@@ -78,6 +79,10 @@ bool is_same_host(const void *caller);
 
 /* A function of the CPU backend by name, as ggml_backend_reg_get_proc_address. */
 void *cpu_function(const char *name);
+
+/* The CPU backend's own buffer types as hosts see them, up to a null; or null. The CPU backend makes
+ * that list when it is first asked for. */
+ggml_backend_buffer_type_t *listed_buffer_types();
 
 /* Whether the CPU backend runs its threads by OpenMP. */
 bool host_uses_openmp();

@@ -49,7 +49,7 @@ struct plan {
     size_t x_stride, y_stride; /* bytes */
     size_t table_bytes;        /* of a batch */
     counter *next;
-    float *gathered;
+    char *gathered;
     unsigned char *tables;
     size_t scratch;
 };
@@ -64,12 +64,12 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     p.y = op;
     p.weights = packed_of(p.w);
     p.gather = !is_readable(p.x);
-    const size_t packed_stride = static_cast<size_t>(p.x->ne[0]) * sizeof(float);
+    const size_t packed_stride = static_cast<size_t>(p.x->ne[0]) * element_size(p.x->type);
     const int64_t all = p.x->ne[1] * p.x->ne[2] * p.x->ne[3];
     const size_t x_stride = p.gather ? packed_stride : column_stride(p.x);
     const size_t y_stride = column_stride(p.y);
     const bool one = p.w->ne[2] == 1 && p.w->ne[3] == 1 &&
-                     x_stride >= static_cast<size_t>(p.x->ne[0]) * element_size(p.x->type) &&
+                     x_stride >= packed_stride &&
                      y_stride >= static_cast<size_t>(p.y->ne[0]) * sizeof(float);
     p.columns = one ? all : p.x->ne[1];
     p.batches = all / p.columns;
@@ -78,7 +78,7 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     p.table_bytes = (tables_bytes(*p.weights, p.w->ne[0], p.columns) + 63) / 64 * 64;
     p.is_short = all == 1 && !p.gather && p.x->ne[0] <= short_column;
     p.next = arena.take<counter>(1);
-    p.gathered = arena.take<float>(p.gather ? static_cast<size_t>(all * p.x->ne[0]) : 0);
+    p.gathered = arena.take<char>(p.gather ? static_cast<size_t>(all) * packed_stride : 0);
     p.tables = arena.take<unsigned char>(
         p.table_bytes * static_cast<size_t>(p.is_short ? most_alone : p.batches));
     p.scratch = arena.bytes();
@@ -99,25 +99,23 @@ struct place {
 
 void gather(const crew &crew, const plan &p)
 {
-    const int64_t cols = p.x->ne[0], ne1 = p.x->ne[1], ne2 = p.x->ne[2];
-    const int64_t all = ne1 * ne2 * p.x->ne[3];
+    const int64_t ne1 = p.x->ne[1], ne2 = p.x->ne[2], all = ne1 * ne2 * p.x->ne[3];
+    const size_t column_bytes = static_cast<size_t>(p.x->ne[0]) * element_size(p.x->type);
 
     for (int64_t n = crew.index; n < all; n += crew.size)
         gather_column(p.x, column_at(p.x, n % ne1, n / ne1 % ne2, n / (ne1 * ne2)),
-                      p.gathered + n * cols);
+                      p.gathered + static_cast<size_t>(n) * column_bytes);
 }
 
 /* Part `part` of `parts`. */
 tmac_status build_tables(const plan &p, int part, int parts)
 {
-    const int64_t cols = p.x->ne[0];
-
     for (int64_t b = 0; b < p.batches; b++) {
         const place at(p, b);
-        const void *data = p.gather ? static_cast<const void *>(p.gathered + b * p.columns * cols)
+        const char *data = p.gather ? p.gathered + static_cast<size_t>(b * p.columns) * p.x_stride
                                     : column_at(p.x, 0, at.i2, at.i3);
-        const tmac_activations x = activations(p.gather ? GGML_TYPE_F32 : p.x->type, cols,
-                                               p.columns, data, p.x_stride);
+        const tmac_activations x =
+            activations(p.x->type, p.x->ne[0], p.columns, data, p.x_stride);
         const tmac_status status = tmac_tables_build_part(
             engine(), p.weights->table_layout(), &x, part, parts,
             p.tables + static_cast<size_t>(b) * p.table_bytes, p.table_bytes);

@@ -18,11 +18,12 @@ struct plan {
     const ggml_tensor *w, *x, *ids, *y;
     const packed_tensor *weights;
     int64_t cols, rows, experts, uses, tokens, positions;
-    size_t column_bytes; /* of tables; what several columns take together is no more */
+    size_t x_bytes;     /* of a column of x, gathered */
+    size_t table_bytes; /* of a column's tables; what several take together is no more */
     counter *next;
     int64_t *first;  /* [experts + 1] where an expert's positions start in `order` */
     int64_t *order;  /* [positions] by expert */
-    float *gathered; /* [positions][cols] */
+    char *gathered;  /* [positions] columns */
     unsigned char *tables;
     float *results; /* [positions][rows] */
     size_t scratch;
@@ -44,13 +45,14 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     p.uses = p.ids->ne[0];
     p.tokens = p.ids->ne[1];
     p.positions = p.uses * p.tokens;
-    p.column_bytes = (tables_bytes(*p.weights, p.cols, 1) + 63) / 64 * 64;
+    p.x_bytes = static_cast<size_t>(p.cols) * element_size(p.x->type);
+    p.table_bytes = (tables_bytes(*p.weights, p.cols, 1) + 63) / 64 * 64;
     const size_t columns = static_cast<size_t>(std::max(p.positions, p.x->ne[1] * p.x->ne[2]));
     p.next = arena.take<counter>(1);
     p.first = arena.take<int64_t>(static_cast<size_t>(p.experts + 1));
     p.order = arena.take<int64_t>(static_cast<size_t>(p.positions));
-    p.gathered = arena.take<float>(columns * static_cast<size_t>(p.cols));
-    p.tables = arena.take<unsigned char>(columns * p.column_bytes);
+    p.gathered = arena.take<char>(columns * p.x_bytes);
+    p.tables = arena.take<unsigned char>(columns * p.table_bytes);
     p.results = arena.take<float>(static_cast<size_t>(p.positions * p.rows));
     p.scratch = arena.bytes();
     return p;
@@ -79,6 +81,11 @@ const char *column_data(const plan &p, int64_t column)
     return static_cast<const char *>(p.x->data) +
            static_cast<size_t>(column % p.x->ne[1]) * p.x->nb[1] +
            static_cast<size_t>(column / p.x->ne[1]) * p.x->nb[2];
+}
+
+char *gathered_at(const plan &p, int64_t i)
+{
+    return p.gathered + static_cast<size_t>(i) * p.x_bytes;
 }
 
 float *result_at(const plan &p, int64_t position)
@@ -120,23 +127,23 @@ bool is_one_by_one(const plan &p)
     return true;
 }
 
-/* Part of the tables of `columns` columns at `x`. */
-tmac_status build(const crew &crew, const plan &p, const float *x, int64_t columns, int64_t at)
+/* Part of the tables of `columns` gathered columns from `at` on. */
+tmac_status build(const crew &crew, const plan &p, int64_t at, int64_t columns)
 {
-    const size_t bytes = static_cast<size_t>(columns) * p.column_bytes;
-    const tmac_activations given =
-        activations(GGML_TYPE_F32, p.cols, columns, x, static_cast<size_t>(p.cols) * sizeof *x);
+    const size_t bytes = static_cast<size_t>(columns) * p.table_bytes;
+    const tmac_activations x =
+        activations(p.x->type, p.cols, columns, gathered_at(p, at), p.x_bytes);
 
-    return tmac_tables_build_part(engine(), p.weights->table_layout(), &given, crew.index, crew.size,
-                                  p.tables + static_cast<size_t>(at) * p.column_bytes, bytes);
+    return tmac_tables_build_part(engine(), p.weights->table_layout(), &x, crew.index, crew.size,
+                                  p.tables + static_cast<size_t>(at) * p.table_bytes, bytes);
 }
 
 tmac_status multiply_part(const plan &p, int64_t expert, int64_t columns, int64_t at, int64_t begin,
                           int64_t end, float *y)
 {
     return tmac_multiply_rows(p.weights->slice(expert, 0),
-                              p.tables + static_cast<size_t>(at) * p.column_bytes,
-                              static_cast<size_t>(columns) * p.column_bytes, columns, begin, end, y,
+                              p.tables + static_cast<size_t>(at) * p.table_bytes,
+                              static_cast<size_t>(columns) * p.table_bytes, columns, begin, end, y,
                               p.rows);
 }
 
@@ -149,10 +156,10 @@ void one_by_one(const crew &crew, const plan &p)
     tmac_status status = TMAC_OK;
 
     for (int64_t column = crew.index; column < columns; column += crew.size)
-        gather_column(p.x, column_data(p, column), p.gathered + column * p.cols);
+        gather_column(p.x, column_data(p, column), gathered_at(p, column));
     crew.barrier();
     for (int64_t column = 0; column < columns && status == TMAC_OK; column++)
-        status = build(crew, p, p.gathered + column * p.cols, 1, column);
+        status = build(crew, p, column, 1);
     crew.barrier();
     for (pieces todo(crew, p.next, used * rows.count); todo.more();) {
         const int64_t piece = todo.take(), part = piece % rows.count;
@@ -171,13 +178,12 @@ void one_by_one(const crew &crew, const plan &p)
 tmac_status prepare_groups(const crew &crew, const plan &p)
 {
     for (int64_t i = crew.index; i < p.first[p.experts]; i += crew.size)
-        gather_column(p.x, column_data(p, column_of(p, p.order[i])), p.gathered + i * p.cols);
+        gather_column(p.x, column_data(p, column_of(p, p.order[i])), gathered_at(p, i));
     crew.barrier();
     for (int64_t e = 0; e < p.experts; e++) {
         const int64_t at = p.first[e], columns = count_of(p, e);
         tmac_status status;
-        if (columns &&
-            (status = build(crew, p, p.gathered + at * p.cols, columns, at)) != TMAC_OK)
+        if (columns && (status = build(crew, p, at, columns)) != TMAC_OK)
             return status;
     }
     return TMAC_OK;

@@ -10,8 +10,7 @@ namespace plugin {
 /* The threads that compute an operation together; each calls with its own index. */
 struct crew {
     int index, size;
-    void *scratch; /* the same for all, of any alignment; as large as was asked for */
-    size_t scratch_bytes;
+    void *scratch; /* the same for all, of any alignment; as large as multiply_scratch asks for */
     void (*wait)(void *); /* returns when all have called it */
     void *wait_arg;
 

@@ -48,6 +48,12 @@ bool query(const ggml_tensor *tensor, tmac_packed_plan *plan)
     return tmac_packed_query(engine(), &desc, plan) == TMAC_OK;
 }
 
+bool can_pack(const ggml_tensor *tensor, tmac_packed_plan *plan)
+{
+    return is_weight_type(tensor->type) && !tensor->view_src && ggml.is_contiguous(tensor) &&
+           tensor->ne[1] > 0 && tensor->ne[2] > 0 && tensor->ne[3] > 0 && query(tensor, plan);
+}
+
 size_t align(size_t bytes)
 {
     return (bytes + TMAC_PACKED_ALIGNMENT - 1) / TMAC_PACKED_ALIGNMENT * TMAC_PACKED_ALIGNMENT;
@@ -69,15 +75,14 @@ bool is_packable(const ggml_tensor *tensor)
 {
     tmac_packed_plan plan;
 
-    return is_weight_type(tensor->type) && !tensor->view_src && ggml.is_contiguous(tensor) &&
-           tensor->ne[1] > 0 && tensor->ne[2] > 0 && tensor->ne[3] > 0 && query(tensor, &plan);
+    return can_pack(tensor, &plan);
 }
 
-size_t packed_tensor_bytes(const ggml_tensor *tensor)
+size_t tensor_bytes(const ggml_tensor *tensor)
 {
     tmac_packed_plan plan;
 
-    if (!query(tensor, &plan))
+    if (!can_pack(tensor, &plan))
         return ggml.nbytes(tensor);
     return std::max(align(plan.bytes) * static_cast<size_t>(tensor->ne[2] * tensor->ne[3]),
                     ggml.nbytes(tensor));
@@ -258,12 +263,11 @@ void packed_tensor::write(const void *bytes, size_t offset, size_t size)
 {
     tmac_status status;
 
-    if (packed && !written) {
-        if (size < nbytes) /* what is not written yet must be valid */
-            memset(data, 0, count * slice_bytes);
+    if (packed && !written && size < nbytes) { /* what is not written yet must be valid */
+        memset(data, 0, count * slice_bytes);
         begin_slices();
-        written = true;
     }
+    written = true;
     if (packed &&
         (status = write_rows(static_cast<const unsigned char *>(bytes), offset, size)) != TMAC_OK)
         give_up(status);
@@ -290,6 +294,7 @@ void packed_tensor::restart(uint8_t byte)
 {
     packed = true;
     written = false;
+    begin_slices();
     fill(byte, 0, nbytes);
 }
 

@@ -24,8 +24,8 @@ const tmac_context *engine(tmac_status *status = nullptr);
 /* Can such a tensor be packed? Looks at its type and shape only. */
 bool is_packable(const ggml_tensor *tensor);
 
-/* Memory for a tensor that is: room for either form. */
-size_t packed_tensor_bytes(const ggml_tensor *tensor);
+/* Memory for a tensor: for one that can, room for either form. */
+size_t tensor_bytes(const ggml_tensor *tensor);
 
 class packed_tensor {
   public:

@@ -4,7 +4,6 @@
 #ifndef TMAC_GGML_RUNNER_H
 #define TMAC_GGML_RUNNER_H
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -32,7 +31,7 @@ class runner {
     void run(const ggml_tensor *op, int index, int size)
     {
         waiting w = {&threads, size};
-        multiply({index, size, scratch.get(), bytes, wait, &w}, op);
+        multiply({index, size, scratch.get(), wait, &w}, op);
     }
 
     void wait_for_all(int size) { threads.wait(size); }

@@ -29,7 +29,6 @@ struct state {
 struct job {
     runner *with;
     ggml_cgraph *graph;
-    int threads;
 };
 
 bool is_ours(const ggml_tensor *op)
@@ -38,34 +37,35 @@ bool is_ours(const ggml_tensor *op)
 }
 
 /* One thread's part of a whole graph. */
-void run_graph(const job &j, int index)
+void run_graph(const job &j, int index, int threads)
 {
     for (int i = 0; i < ggml.graph_n_nodes(j.graph); i++) {
         const ggml_tensor *op = ggml.graph_node(j.graph, i);
         if (!is_ours(op))
             continue;
-        j.with->run(op, index, j.threads);
-        j.with->wait_for_all(j.threads);
+        j.with->run(op, index, threads);
+        j.with->wait_for_all(threads);
     }
 }
 
+/* OpenMP may give fewer threads than were asked for: nobody may wait for the others. */
 void omp_task(void *arg)
 {
-    run_graph(*static_cast<const job *>(arg), ggml.omp_thread());
+    run_graph(*static_cast<const job *>(arg), ggml.omp_thread(), ggml.omp_threads());
 }
 
 ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph *graph)
 {
     state &s = *static_cast<state *>(backend->context);
-    job j = {&s.with, graph, s.threads};
+    job j = {&s.with, graph};
 
     for (int i = 0; i < ggml.graph_n_nodes(graph); i++)
         if (is_ours(ggml.graph_node(graph, i)) && !s.with.reserve(ggml.graph_node(graph, i)))
             return GGML_STATUS_ALLOC_FAILED;
-    if (j.threads > 1)
-        ggml.omp_parallel(omp_task, &j, static_cast<unsigned>(j.threads), 0);
+    if (s.threads > 1)
+        ggml.omp_parallel(omp_task, &j, static_cast<unsigned>(s.threads), 0);
     else
-        run_graph(j, 0);
+        run_graph(j, 0, 1);
     return GGML_STATUS_SUCCESS;
 }
 
@@ -104,7 +104,7 @@ ggml_backend_t init_backend(ggml_backend_dev_t, const char *)
 
 bool has_openmp()
 {
-    return ggml.omp_parallel && ggml.omp_thread && host_uses_openmp();
+    return ggml.omp_parallel && ggml.omp_thread && ggml.omp_threads && host_uses_openmp();
 }
 
 /* Only OpenMP's threads are ours to use. */

@@ -36,8 +36,7 @@ class multiplication : public ggml::cpu::tensor_traits {
 
     bool compute_forward(ggml_compute_params *params, ggml_tensor *op) override
     {
-        multiply({params->ith, params->nth, params->wdata, params->wsize, wait, params->threadpool},
-                 op);
+        multiply({params->ith, params->nth, params->wdata, wait, params->threadpool}, op);
         return true;
     }
 };
@@ -90,10 +89,7 @@ buffer_traits *traits()
 /* The list that hosts ask for is a copy, made once: if it was made before us, it is without us. */
 bool is_listed()
 {
-    const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
-        cpu_function("ggml_backend_dev_get_extra_bufts"));
-
-    for (ggml_backend_buffer_type_t *type = list ? list(ggml.cpu) : nullptr; type && *type; type++)
+    for (ggml_backend_buffer_type_t *type = listed_buffer_types(); type && *type; type++)
         if (*type == &buffer_type)
             return true;
     return false;

@@ -170,11 +170,8 @@ void *proc_address(ggml_backend_reg_t reg, const char *name)
 /* Ours first, so that hosts prefer it. */
 void make_list()
 {
-    const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
-        cpu_function("ggml_backend_dev_get_extra_bufts"));
-
     buffer_types.assign(1, &buffer_type);
-    for (ggml_backend_buffer_type_t *type = list ? list(ggml.cpu) : nullptr; type && *type; type++)
+    for (ggml_backend_buffer_type_t *type = listed_buffer_types(); type && *type; type++)
         buffer_types.push_back(*type);
     buffer_types.push_back(nullptr);
 }

@@ -51,46 +51,15 @@ size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t columns)
     return bytes;
 }
 
-static float half_to_float(uint16_t half)
+void gather_column(const ggml_tensor *x, const char *column, char *out)
 {
-    const uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, rest = half & 1023;
-    uint32_t bits;
-    float out;
+    const size_t size = element_size(x->type), cols = static_cast<size_t>(x->ne[0]);
 
-    if (exponent == 0) {
-        out = std::ldexp(static_cast<float>(rest), -24);
-        return sign ? -out : out;
-    }
-    bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | rest << 13;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-static float load(ggml_type type, const char *at)
-{
-    uint16_t half;
-    float out;
-
-    if (type == GGML_TYPE_F32) {
-        memcpy(&out, at, sizeof out);
-        return out;
-    }
-    memcpy(&half, at, sizeof half);
-    if (type == GGML_TYPE_F16)
-        return half_to_float(half);
-    const uint32_t bits = static_cast<uint32_t>(half) << 16;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-void gather_column(const ggml_tensor *x, const char *column, float *out)
-{
-    if (x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float)) {
-        memcpy(out, column, static_cast<size_t>(x->ne[0]) * sizeof(float));
-        return;
-    }
-    for (int64_t k = 0; k < x->ne[0]; k++)
-        out[k] = load(x->type, column + static_cast<size_t>(k) * x->nb[0]);
+    if (x->nb[0] == size)
+        memcpy(out, column, cols * size);
+    else
+        for (size_t k = 0; k < cols; k++)
+            memcpy(out + k * size, column + k * x->nb[0], size);
 }
 
 void check(tmac_status status, float *y, int64_t rows)

@@ -85,8 +85,8 @@ tmac_activations activations(ggml_type type, int64_t cols, int64_t columns, cons
 /* Bytes of tables. */
 size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t columns);
 
-/* Copies one column of any stride to floats that follow each other. */
-void gather_column(const ggml_tensor *x, const char *column, float *out);
+/* Copies the elements of one column, of any stride, to where they follow each other. */
+void gather_column(const ggml_tensor *x, const char *column, char *out);
 
 /* Nothing that a call into libtmac could refuse gets this far. If it did all the same: says so once,
  * and gives NaN rather than a wrong result. */

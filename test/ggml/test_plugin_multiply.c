@@ -13,7 +13,7 @@
 static const double bound = 2e-4;
 
 /* How src1 lies in memory. */
-enum form { CONTIGUOUS, GAPS, PERMUTED, TRANSPOSED, HALF };
+enum form { CONTIGUOUS, GAPS, PERMUTED, TRANSPOSED, HALF, HALF_TRANSPOSED };
 
 struct input {
     struct ggml_tensor *base, *x; /* x: what is multiplied, maybe a view of base */
@@ -28,19 +28,21 @@ static void input_new(struct input *in, struct ggml_context *context, const int6
 {
     const int64_t swapped[4] = {ne[0], ne[2], ne[1], ne[3]}, turned[4] = {ne[1], ne[0], ne[2], ne[3]};
     const int64_t wide[4] = {ne[0] + 32, ne[1], ne[2], ne[3]};
+    const bool half = form == HALF || form == HALF_TRANSPOSED;
+    const bool transposed = form == TRANSPOSED || form == HALF_TRANSPOSED;
     struct ggml_tensor *base;
 
     memset(in, 0, sizeof *in);
-    base = ggml_new_tensor(context, form == HALF ? GGML_TYPE_F16 : GGML_TYPE_F32, 4,
-                           form == PERMUTED     ? swapped
-                           : form == TRANSPOSED ? turned
-                           : form == GAPS       ? wide
-                                                : ne);
+    base = ggml_new_tensor(context, half ? GGML_TYPE_F16 : GGML_TYPE_F32, 4,
+                           form == PERMUTED ? swapped
+                           : transposed     ? turned
+                           : form == GAPS   ? wide
+                                            : ne);
     ggml_set_input(base);
     in->base = in->x = base;
     if (form == PERMUTED)
         in->x = ggml_permute(context, base, 0, 2, 1, 3);
-    else if (form == TRANSPOSED)
+    else if (transposed)
         in->x = ggml_transpose(context, base);
     else if (form == GAPS)
         in->x = ggml_view_4d(context, base, ne[0], ne[1], ne[2], ne[3], base->nb[1], base->nb[2],
@@ -48,6 +50,9 @@ static void input_new(struct input *in, struct ggml_context *context, const int6
     in->floats = malloc((size_t)ggml_nelements(base) * sizeof(float));
     for (int64_t i = 0; i < ggml_nelements(base); i++)
         in->floats[i] = rng_normal(rng);
+    if (half) /* what the tensor will hold */
+        for (int64_t i = 0; i < ggml_nelements(base); i++)
+            in->floats[i] = ggml_fp16_to_fp32(ggml_fp32_to_fp16(in->floats[i]));
 }
 
 static void input_fill(void *arg)
@@ -58,7 +63,6 @@ static void input_fill(void *arg)
     if (in->base->type == GGML_TYPE_F16) {
         ggml_fp16_t *half = malloc((size_t)count * sizeof *half);
         ggml_fp32_to_fp16_row(in->floats, half, count);
-        ggml_fp16_to_fp32_row(half, in->floats, count);
         ggml_backend_tensor_set(in->base, half, 0, (size_t)count * sizeof *half);
         free(half);
     } else {
@@ -95,6 +99,35 @@ static double dot(const struct weights *w, int64_t m, int64_t i2, int64_t i3, co
     return sum;
 }
 
+/* A multiplication: made, its inputs drawn; then judged. */
+struct trial {
+    struct session session;
+    struct weights w;
+    struct input in;
+};
+
+static void trial_new(struct trial *t, enum ggml_type type, const int64_t w_ne[4],
+                      const int64_t x_ne[4], enum form form, int threads, struct rng *rng)
+{
+    session_new(&t->session, threads);
+    weights_new(&t->w, type, w_ne, true, rng);
+    input_new(&t->in, t->session.context, x_ne, form, rng);
+}
+
+/* The error of y's `count` numbers over the power of the right ones. Ends the trial. */
+static double trial_error(struct trial *t, struct ggml_tensor *y, const double *right, double power)
+{
+    float *got = session_compute(&t->session, y, input_fill, &t->in);
+    const double error = squared_error(got, right, ggml_nelements(y)) / power;
+
+    free(got);
+    free(t->in.floats);
+    free(t->in.id);
+    session_free(&t->session);
+    weights_free(&t->w);
+    return error;
+}
+
 struct mul_mat_case {
     int64_t k_blocks, m, n; /* k in 256 */
     int64_t w2, w3, x2, x3;
@@ -106,36 +139,26 @@ static void check_mul_mat(enum ggml_type type, const struct mul_mat_case *c, str
 {
     const int64_t w_ne[4] = {c->k_blocks * 256, c->m, c->w2, c->w3};
     const int64_t x_ne[4] = {c->k_blocks * 256, c->n, c->x2, c->x3};
-    struct session session;
-    struct weights w;
-    struct input in;
     struct ggml_tensor *y;
+    struct trial t;
     double *right, error, power = 0.0;
-    float *got;
     int64_t at = 0;
 
-    session_new(&session, c->threads);
-    weights_new(&w, type, w_ne, true, rng);
-    input_new(&in, session.context, x_ne, c->form, rng);
-    y = ggml_mul_mat(session.context, w.tensor, in.x);
-    got = session_compute(&session, y, input_fill, &in);
+    trial_new(&t, type, w_ne, x_ne, c->form, c->threads, rng);
+    y = ggml_mul_mat(t.session.context, t.w.tensor, t.in.x);
     right = malloc((size_t)ggml_nelements(y) * sizeof *right);
     for (int64_t i3 = 0; i3 < c->x3; i3++)
         for (int64_t i2 = 0; i2 < c->x2; i2++)
             for (int64_t n = 0; n < c->n; n++)
                 for (int64_t m = 0; m < c->m; m++)
-                    right[at++] = dot(&w, m, i2 / (c->x2 / c->w2), i3 / (c->x3 / c->w3), &in, n, i2,
-                                      i3, &power);
-    error = squared_error(got, right, at) / power;
+                    right[at++] = dot(&t.w, m, i2 / (c->x2 / c->w2), i3 / (c->x3 / c->w3), &t.in, n,
+                                      i2, i3, &power);
+    error = trial_error(&t, y, right, power);
     if (!(error <= bound))
         fail_msg("%s k %d m %d n %d w %dx%d x %dx%d form %d threads %d: error %g",
                  ggml_type_name(type), (int)w_ne[0], (int)c->m, (int)c->n, (int)c->w2, (int)c->w3,
                  (int)c->x2, (int)c->x3, (int)c->form, c->threads, error);
-    free(got);
     free(right);
-    free(in.floats);
-    session_free(&session);
-    weights_free(&w);
 }
 
 static void test_mul_mat(void **unused)
@@ -149,6 +172,7 @@ static void test_mul_mat(void **unused)
         {1, 64, 4, 1, 1, 3, 1, PERMUTED, 2},    {1, 64, 4, 3, 1, 3, 1, PERMUTED, 2},
         {1, 64, 1, 1, 1, 3, 1, PERMUTED, 2},    {1, 64, 5, 1, 1, 2, 1, TRANSPOSED, 2},
         {1, 64, 5, 2, 1, 2, 1, TRANSPOSED, 1},  {1, 64, 5, 1, 1, 2, 1, HALF, 2},
+        {1, 64, 5, 2, 1, 2, 1, HALF_TRANSPOSED, 2},
     };
     struct rng rng;
 
@@ -180,39 +204,28 @@ static void check_mul_mat_id(enum ggml_type type, const struct id_case *c, struc
 {
     const int64_t w_ne[4] = {256, c->m, c->experts, 1};
     const int64_t x_ne[4] = {256, c->shared ? 1 : c->uses, c->tokens, 1};
-    struct session session;
-    struct weights w;
-    struct input in;
     struct ggml_tensor *y;
+    struct trial t;
     double *right, error, power = 0.0;
-    float *got;
     int64_t at = 0;
 
-    session_new(&session, c->threads);
-    weights_new(&w, type, w_ne, true, rng);
-    input_new(&in, session.context, x_ne, CONTIGUOUS, rng);
-    make_ids(&in, c, rng);
-    in.ids = ggml_new_tensor_2d(session.context, GGML_TYPE_I32, c->uses, c->tokens);
-    ggml_set_input(in.ids);
-    y = ggml_mul_mat_id(session.context, w.tensor, in.x, in.ids);
-    got = session_compute(&session, y, input_fill, &in);
+    trial_new(&t, type, w_ne, x_ne, CONTIGUOUS, c->threads, rng);
+    make_ids(&t.in, c, rng);
+    t.in.ids = ggml_new_tensor_2d(t.session.context, GGML_TYPE_I32, c->uses, c->tokens);
+    ggml_set_input(t.in.ids);
+    y = ggml_mul_mat_id(t.session.context, t.w.tensor, t.in.x, t.in.ids);
     right = malloc((size_t)ggml_nelements(y) * sizeof *right);
-    for (int64_t t = 0; t < c->tokens; t++)
+    for (int64_t token = 0; token < c->tokens; token++)
         for (int64_t u = 0; u < c->uses; u++)
             for (int64_t m = 0; m < c->m; m++)
-                right[at++] = dot(&w, m, in.id[t * c->uses + u], 0, &in, c->shared ? 0 : u, t, 0,
-                                  &power);
-    error = squared_error(got, right, at) / power;
+                right[at++] = dot(&t.w, m, t.in.id[token * c->uses + u], 0, &t.in,
+                                  c->shared ? 0 : u, token, 0, &power);
+    error = trial_error(&t, y, right, power);
     if (!(error <= bound))
         fail_msg("%s m %d experts %d uses %d tokens %d shared %d threads %d: error %g",
                  ggml_type_name(type), (int)c->m, (int)c->experts, (int)c->uses, (int)c->tokens,
                  (int)c->shared, c->threads, error);
-    free(got);
     free(right);
-    free(in.floats);
-    free(in.id);
-    session_free(&session);
-    weights_free(&w);
 }
 
 static void test_mul_mat_id(void **unused)

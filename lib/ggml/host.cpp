@@ -84,6 +84,7 @@ bool find_base(const void *caller, const char **missing)
     find(ggml.graph_compute, "ggml_backend_graph_compute");
     find(ggml.backend_free, "ggml_backend_free");
     find(ggml.dev_by_type, "ggml_backend_dev_by_type");
+    find(ggml.reg_by_name, "ggml_backend_reg_by_name");
     *missing = find.missing;
     return !find.missing;
 }

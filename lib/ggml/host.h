@@ -52,6 +52,7 @@ struct host {
     decltype(&ggml_backend_free) backend_free;
     /* libggml */
     decltype(&ggml_backend_dev_by_type) dev_by_type;
+    decltype(&ggml_backend_reg_by_name) reg_by_name;
     /* the CPU backend; the last two are null where it does not export them */
     ggml_backend_dev_t cpu;
     void (*set_threads)(ggml_backend_t backend, int threads);

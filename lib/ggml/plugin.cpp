@@ -86,6 +86,8 @@ ggml_backend_reg_t start(const void *caller)
         log(GGML_LOG_LEVEL_WARN, "not used: this is ggml %s, built for %d.%d; what differs is %s",
             ggml.version(), TMAC_GGML_MAJOR, TMAC_GGML_MINOR, wrong);
         return nullptr;
+    } else if (ggml.reg_by_name(registry_name(nullptr))) {
+        wrong = "this program has libtmac in it already";
     } else if (!engine(&status)) {
         wrong = tmac_status_text(status);
     } else if ((way = enter(wanted, &wrong))) {

@@ -12,10 +12,11 @@
 #include "multiply.h"
 
 /* The base classes' destructors, and so their tables of virtual functions, come from here: that they
- * be ggml's own is not needed, only that they look the same. */
+ * be ggml's own is not needed, only that they look the same. Weak, for programs that have both linked
+ * in. */
 namespace ggml::cpu {
-tensor_traits::~tensor_traits() {}
-extra_buffer_type::~extra_buffer_type() {}
+__attribute__((weak)) tensor_traits::~tensor_traits() {}
+__attribute__((weak)) extra_buffer_type::~extra_buffer_type() {}
 } // namespace ggml::cpu
 
 namespace plugin {

@@ -78,9 +78,17 @@ INLINE void scale_pair(struct unpacked *codes, bool wide, const struct nested_wo
     }
 }
 
-INLINE void unpack_scaled(const struct tmac_tile *tile, const uint8_t *cells, int step, int steps,
-                          struct unpacked *codes, const enum tmac_w width)
+/* A run of steps, whole blocks, ready for all panels. */
+struct scaled_run {
+    struct unpacked codes[UNPACKED_STEPS];
+    __m512i other[UNPACKED_STEPS][2]; /* [pair of groups][half]: what sums of activations are times */
+};
+
+INLINE void unpack_scaled(struct scaled_run *run, const struct tmac_tile *tile,
+                          const uint8_t *cells, int step, int steps, const enum tmac_w width)
 {
+    struct unpacked *codes = run->codes;
+    __m512i(*other)[2] = run->other;
     const bool wide = tile->nested.group_k == 32;
     const int block_steps = tile->block_k / TMAC_STEP_K;
 
@@ -90,20 +98,9 @@ INLINE void unpack_scaled(const struct tmac_tile *tile, const uint8_t *cells, in
         for (int i = 0; i < block_steps; i += 1 + wide) {
             const struct nested_words words = nested_words(tile, &own);
             scale_pair(codes + s + i, wide, &words, width);
+            if (width == TMAC_W2)
+                memcpy(*other++, words.other, sizeof words.other);
         }
-    }
-}
-
-/* What the sums of activations are multiplied by, summed over a block. */
-INLINE void group_sums(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile *tile, int block,
-                       const int16_t *at)
-{
-    const uint8_t *own = nested_block_own(tile, block);
-
-    sums_zero(sum, TMAC_MAX_PANEL);
-    for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, at += 2 * TMAC_MAX_PANEL) {
-        const struct nested_words words = nested_words(tile, &own);
-        dot_pair(sum, words.other, at);
     }
 }
 
@@ -123,11 +120,13 @@ INLINE void start_biased(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile 
         sum[0][n] = sum[1][n] = _mm512_set1_epi32(start[n]);
 }
 
-/* One panel of 8 columns, one block whose codes are `codes`. */
-INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *codes, int block,
-                         size_t panel, float *y, const enum tmac_w width)
+/* One panel of 8 columns, block `i` of the run and `block` of the chunk. */
+INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *run, int i,
+                         int block, size_t panel, float *y, const enum tmac_w width)
 {
     const int steps = tile->block_k / TMAC_STEP_K;
+    const int pairs = tile->block_k / tile->nested.group_k / 2;
+    const struct unpacked *codes = run->codes + i * steps;
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     const uint8_t *x = tile->tables + panel + (size_t)(block * tile->block_k) * TMAC_MAX_PANEL;
     const float *act_scale =
@@ -148,7 +147,9 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct unpacked *co
     nested_add_floats(tile, (const uint8_t *)tile->scale + super, act_scale, sum, y);
     if (width == TMAC_W3)
         return;
-    group_sums(sum, tile, block, sums);
+    sums_zero(sum, TMAC_MAX_PANEL);
+    for (int pair = 0; pair < pairs; pair++, sums += 2 * TMAC_MAX_PANEL)
+        dot_pair(sum, run->other[i * pairs + pair], sums);
     nested_add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, y);
 }
 
@@ -156,7 +157,7 @@ INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     const int block_steps = tile->block_k / TMAC_STEP_K;
-    struct unpacked codes[UNPACKED_STEPS];
+    struct scaled_run run;
 
     if (!tile->accumulate)
         tmac_tile_clear(tile);
@@ -166,12 +167,12 @@ INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
         const int left = tile->steps - step;
         const int steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
 
-        unpack_scaled(tile, cells, step, steps, codes, width);
+        unpack_scaled(&run, tile, cells, step, steps, width);
         for (int p = 0; p < tile->panels; p++) {
             float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride;
             ahead_prefetch_part(&ahead);
-            for (int s = 0; s < steps; s += block_steps)
-                scaled_block(tile, codes + s, (step + s) / block_steps,
+            for (int i = 0; i < steps / block_steps; i++)
+                scaled_block(tile, &run, i, step / block_steps + i,
                              (size_t)p * tile->panel_stride, y, width);
         }
     }

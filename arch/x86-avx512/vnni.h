@@ -17,10 +17,15 @@ INLINE __m512i dot(__m512i sum, __m512i codes, __m512i x)
 #endif
 }
 
-/* sum + a.low * b.low + a.high * b.high, of signed words. */
+/* sum + a.low * b.low + a.high * b.high, of signed words. In place, as above. */
 INLINE __m512i dot_words(__m512i sum, __m512i a, __m512i b)
 {
+#if defined(__GNUC__) && !defined(__clang__)
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
     return _mm512_dpwssd_epi32(sum, a, b);
+#endif
 }
 
 /* Adds the words of a pair of groups, of 2 x 16 rows, times the sums of activations of 8 columns. */

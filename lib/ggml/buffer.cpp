@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "host.h"
+#include "mapped_pages.h"
 #include "packed_tensor.h"
 
 namespace plugin {
@@ -86,6 +87,7 @@ void set_tensor(ggml_backend_buffer_t, ggml_tensor *tensor, const void *data, si
         packed->write(data, from_base(tensor, offset), size);
     else
         memcpy(static_cast<unsigned char *>(tensor->data) + offset, data, size);
+    let_go_of_pages(data, size);
 }
 
 void get_tensor(ggml_backend_buffer_t, const ggml_tensor *tensor, void *data, size_t offset,

@@ -4,9 +4,12 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <threads.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -248,6 +251,63 @@ static void test_two_at_once(void **unused)
     weights_free(&w);
 }
 
+/* Is the page there without a fault? */
+static bool is_present(const void *page)
+{
+    const size_t number = (size_t)((uintptr_t)page / (size_t)sysconf(_SC_PAGESIZE));
+    FILE *pages = fopen("/proc/self/pagemap", "r");
+    uint64_t entry = 0;
+
+    assert_non_null(pages);
+    assert_int_equal(fseeko(pages, (off_t)(number * sizeof entry), SEEK_SET), 0);
+    assert_int_equal(fread(&entry, sizeof entry, 1, pages), 1);
+    fclose(pages);
+    return entry >> 63;
+}
+
+/* Sets the tensor from bytes mapped in this way. Do their pages stay? */
+static bool stays_after_set(struct weights *w, FILE *file, int rights, int flags)
+{
+    uint8_t *map = mmap(NULL, w->bytes, rights, flags, fileno(file), 0);
+    const uint8_t *middle = map + w->bytes / 2;
+    bool stays;
+
+    assert_ptr_not_equal(map, MAP_FAILED);
+    if (rights & PROT_WRITE)
+        memcpy(map, w->blocks, w->bytes);
+    assert_memory_equal(map, w->blocks, w->bytes);
+    assert_true(is_present(middle));
+    ggml_backend_tensor_set(w->tensor, map, 0, w->bytes);
+    stays = is_present(middle);
+    assert_holds(w, w->blocks);
+    assert_memory_equal(map, w->blocks, w->bytes);
+    munmap(map, w->bytes);
+    return stays;
+}
+
+/* Pages of a mapped file are not the process's for longer than they are read; other memory is not
+ * touched, nor is what it holds lost. */
+static void test_mapped(void **unused)
+{
+    static const int64_t large[4] = {1024, 1024, 1, 1};
+    struct rng rng = rng_stream(rng_environment_seed(), 9, 0);
+    struct weights w;
+    FILE *file = tmpfile();
+
+    (void)unused;
+    assert_non_null(file);
+    weights_new(&w, GGML_TYPE_Q4_0, large, false, &rng);
+    assert_int_equal(fwrite(w.blocks, 1, w.bytes, file), w.bytes);
+    assert_int_equal(fflush(file), 0);
+    assert_false(stays_after_set(&w, file, PROT_READ, MAP_SHARED));
+    assert_true(stays_after_set(&w, file, PROT_READ, MAP_PRIVATE));
+    assert_true(stays_after_set(&w, file, PROT_READ | PROT_WRITE, MAP_PRIVATE));
+    ggml_backend_tensor_set(w.tensor, w.blocks, 0, w.bytes); /* of malloc */
+    assert_holds(&w, w.blocks);
+    fclose(file);
+    weights_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_backwards),   cmocka_unit_test(test_view),
         cmocka_unit_test(test_clear),       cmocka_unit_test(test_refused),
         cmocka_unit_test(test_other_operations), cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_mapped),
     };
 
     ggml_backend_load_all_from_path(getenv("TMAC_TEST_LLAMA"));

@@ -60,6 +60,8 @@ def run(name, *arguments, plugin=None, **variables):
     if plugin:
         # Built with the CPU backend linked in, only llama-bench asks ggml to load others.
         environment["GGML_BACKEND_PATH" if name == "llama-bench" else "LD_PRELOAD"] = str(plugin)
+    # Between vfork and exec a child has our memory, and our peak would count as its own.
+    subprocess._USE_VFORK = False
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         process = subprocess.Popen(

@@ -10,6 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# Between vfork and exec a child has our memory, and our peak would count as its own.
+subprocess._USE_VFORK = False
+
 # What llama-quantize calls the types. All but the mixtures are made with --pure.
 TYPES = {
     "Q1_0": "Q1_0",
@@ -60,8 +63,6 @@ def run(name, *arguments, plugin=None, **variables):
     if plugin:
         # Built with the CPU backend linked in, only llama-bench asks ggml to load others.
         environment["GGML_BACKEND_PATH" if name == "llama-bench" else "LD_PRELOAD"] = str(plugin)
-    # Between vfork and exec a child has our memory, and our peak would count as its own.
-    subprocess._USE_VFORK = False
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         process = subprocess.Popen(

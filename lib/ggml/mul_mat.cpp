@@ -68,12 +68,11 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     const int64_t all = p.x->ne[1] * p.x->ne[2] * p.x->ne[3];
     const size_t x_stride = p.gather ? packed_stride : column_stride(p.x);
     const size_t y_stride = column_stride(p.y);
-    const bool one = p.w->ne[2] == 1 && p.w->ne[3] == 1 &&
-                     x_stride >= packed_stride &&
+    const bool one = p.w->ne[2] == 1 && p.w->ne[3] == 1 && x_stride >= packed_stride &&
                      y_stride >= static_cast<size_t>(p.y->ne[0]) * sizeof(float);
     p.columns = one ? all : p.x->ne[1];
     p.batches = all / p.columns;
-    p.x_stride = one ? x_stride : p.gather ? packed_stride : p.x->nb[1];
+    p.x_stride = one || p.gather ? x_stride : p.x->nb[1];
     p.y_stride = one ? y_stride : p.y->nb[1];
     p.table_bytes = (tables_bytes(*p.weights, p.w->ne[0], p.columns) + 63) / 64 * 64;
     p.is_short = all == 1 && !p.gather && p.x->ne[0] <= short_column;
@@ -100,11 +99,10 @@ struct place {
 void gather(const crew &crew, const plan &p)
 {
     const int64_t ne1 = p.x->ne[1], ne2 = p.x->ne[2], all = ne1 * ne2 * p.x->ne[3];
-    const size_t column_bytes = static_cast<size_t>(p.x->ne[0]) * element_size(p.x->type);
 
     for (int64_t n = crew.index; n < all; n += crew.size)
         gather_column(p.x, column_at(p.x, n % ne1, n / ne1 % ne2, n / (ne1 * ne2)),
-                      p.gathered + static_cast<size_t>(n) * column_bytes);
+                      p.gathered + static_cast<size_t>(n) * p.x_stride);
 }
 
 /* Part `part` of `parts`. */

@@ -29,6 +29,14 @@ ggml_backend_buffer_type_t tmac_buffer_type(void)
     return NULL;
 }
 
+bool session_load(void)
+{
+    ggml_backend_load_all_from_path(getenv("TMAC_TEST_LLAMA"));
+    if (!tmac_buffer_type())
+        print_error("the plug-in was not loaded\n");
+    return tmac_buffer_type() != NULL;
+}
+
 void weights_new(struct weights *w, enum ggml_type type, const int64_t ne[4], bool set,
                  struct rng *rng)
 {

@@ -19,6 +19,9 @@ extern const enum ggml_type tmac_types[TMAC_TYPES];
 /* The plug-in's buffer type, as hosts find it. Null where it was not loaded. */
 ggml_backend_buffer_type_t tmac_buffer_type(void);
 
+/* Loads ggml's backends and with them the plug-in; false, and a message, where that was not loaded. */
+bool session_load(void);
+
 /* One tensor of weights and what it was made of. */
 struct weights {
     struct ggml_context *context;

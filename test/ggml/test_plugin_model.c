@@ -277,10 +277,7 @@ int main(void)
         return 77; /* skipped, to Meson */
     }
     llama_log_set(quiet, NULL);
-    ggml_backend_load_all_from_path(getenv("TMAC_TEST_LLAMA"));
-    if (!tmac_buffer_type()) {
-        print_error("the plug-in was not loaded\n");
+    if (!session_load())
         return 1;
-    }
     return cmocka_run_group_tests(tests, load_models, free_models);
 }

@@ -114,7 +114,7 @@ static void trial_new(struct trial *t, enum ggml_type type, const int64_t w_ne[4
     input_new(&t->in, t->session.context, x_ne, form, rng);
 }
 
-/* The error of y's `count` numbers over the power of the right ones. Ends the trial. */
+/* The error of y over the power of the right numbers. Ends the trial. */
 static double trial_error(struct trial *t, struct ggml_tensor *y, const double *right, double power)
 {
     float *got = session_compute(&t->session, y, input_fill, &t->in);
@@ -252,10 +252,7 @@ int main(void)
         cmocka_unit_test(test_mul_mat_id),
     };
 
-    ggml_backend_load_all_from_path(getenv("TMAC_TEST_LLAMA"));
-    if (!tmac_buffer_type()) {
-        print_error("the plug-in was not loaded\n");
+    if (!session_load())
         return 1;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

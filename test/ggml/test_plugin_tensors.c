@@ -318,10 +318,7 @@ int main(void)
         cmocka_unit_test(test_mapped),
     };
 
-    ggml_backend_load_all_from_path(getenv("TMAC_TEST_LLAMA"));
-    if (!tmac_buffer_type()) {
-        print_error("the plug-in was not loaded\n");
+    if (!session_load())
         return 1;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ enum {
     TMAC_STEP_K = 32, /* activations per step */
     TMAC_MAX_TILE_ROWS = 64,
     TMAC_MAX_BLOCK_K = 128, /* activations that share one scale */
-    TMAC_MAX_PANEL = 8      /* columns that a kernel takes at once: 1, 2, 4 or 8 */
+    TMAC_MAX_PANEL = 8      /* inputs that a kernel takes at once: 1, 2, 4 or 8 */
 };
 
 static inline bool tmac_layout_is_nested(enum tmac_layout layout)
@@ -103,16 +103,16 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, enum tmac_w w)
 /* ---------------------------------------------------------------------------------------------
  * Tables
  *
- * Columns are built in panels of 8, then 4 and 1 for what remains (two columns one by one take less
+ * Inputs are built in panels of 8, then 4 and 1 for what remains (two inputs one by one take less
  * time than together, but for nested layouts, where there is more work per code to share: there 2
- * comes before 1). Per panel of `columns`:
+ * comes before 1). Per panel of `batch`:
  *
- *   [step][column][128 bytes]                  lookup: 8 tables of 16 entries, table g for
+ *   [step][input][128 bytes]                  lookup: 8 tables of 16 entries, table g for
  *                                              activations 4g .. 4g+3 of the step
- *   [step][g = 0..7][column][4 bytes]          int8: activations 4g .. 4g+3 of the step
- *   [block][column] float scale, then [block][column] float sum
- *   NESTED weights: [pair of groups][column][2] int16, the sum of x8 over each group
- *   NESTED_ROWS32 weights: [pair of groups][column][4] int16, T of both groups, then S of both
+ *   [step][g = 0..7][input][4 bytes]          int8: activations 4g .. 4g+3 of the step
+ *   [block][input] float scale, then [block][input] float sum
+ *   NESTED weights: [pair of groups][input][2] int16, the sum of x8 over each group
+ *   NESTED_ROWS32 weights: [pair of groups][input][4] int16, T of both groups, then S of both
  *
  * A block is the run of activations that shares one scale: 16, 32, 64 or 128; the last may be
  * short.
@@ -158,31 +158,31 @@ static inline enum tmac_table_kind tmac_layout_table_kind(enum tmac_layout layou
                                          : TMAC_TABLE_U8;
 }
 
-/* Table bytes per step and column. */
+/* Table bytes per step and input. */
 static inline size_t tmac_table_step_bytes(enum tmac_table_kind kind)
 {
     return kind == TMAC_TABLE_INT8 ? 32 : 128;
 }
 
-/* int16 that tables for nested layouts hold per group and column. */
+/* int16 that tables for nested layouts hold per group and input. */
 static inline size_t tmac_table_group_sums(enum tmac_table_kind kind)
 {
     return kind == TMAC_TABLE_U8 ? 2 : 1;
 }
 
-/* Builds consecutive blocks of one column. */
+/* Builds consecutive blocks of one input. */
 struct tmac_build {
-    const float *x; /* blocks * block_k values, zero past the column's end */
+    const float *x; /* blocks * block_k values, zero past the input's end */
     int blocks;
     int block_k;         /* 16, 32, 64 or 128 */
     const float *given;  /* [blocks] given scales, or NULL; INT8 only */
-    uint8_t *tables;     /* the first block's step, this column. With blocks of 16, the first
+    uint8_t *tables;     /* the first block's step, this input. With blocks of 16, the first
                             block is the first half of a step */
-    size_t step_stride;  /* from one step to the next: columns * tmac_table_step_bytes */
-    size_t group_stride; /* INT8: from one g to the next: 4 * columns */
+    size_t step_stride;  /* from one step to the next: inputs * tmac_table_step_bytes */
+    size_t group_stride; /* INT8: from one g to the next: 4 * inputs */
     float *scale;        /* [block * meta_stride] */
     float *sum;
-    size_t meta_stride; /* columns */
+    size_t meta_stride; /* inputs */
 };
 
 /* The sum over a block adds x[8i + j] into lane j of 8 in order of i, then lanes j and j+4, then
@@ -285,8 +285,8 @@ typedef void tmac_expand_fn(const struct tmac_expand *expand);
 /* ---------------------------------------------------------------------------------------------
  * Multiply
  *
- * One tile, one panel of columns (or several of 8 at once), a chunk of steps. For every row r and
- * column n:
+ * One tile, one panel of inputs (or several of 8 at once), a chunk of steps. For every row r and
+ * input n:
  *     acc = accumulate ? y[n * y_stride + r] : 0
  *     for every block b of the chunk, in order:
  *         I   = the integer stage: lookup: sum over planes p of 2^p (ternary: 1) and groups of 4
@@ -335,7 +335,7 @@ struct tmac_nested {
     enum tmac_sub_kind sub;
     int group_k;              /* 16 or 32; a block has at least 2 groups */
     const uint8_t *own;       /* of the chunk's first super-group; the next by scale_stride */
-    const int16_t *group_sum; /* [pair of groups of the chunk][columns][2], NESTED_ROWS32: [4] */
+    const int16_t *group_sum; /* [pair of groups of the chunk][batch][2], NESTED_ROWS32: [4] */
 };
 
 struct tmac_tile {
@@ -345,22 +345,22 @@ struct tmac_tile {
     const void *scale;      /* [group of the chunk]: tile_rows floats, any float alignment */
     const void *minimum;    /* the same, or NULL */
     size_t scale_stride;    /* bytes from one group to the next, of either */
-    bool half;              /* both are f16: kernels that have `half`, one column, block_k >= 32 */
+    bool half;              /* both are f16: kernels that have `half`, one input, block_k >= 32 */
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
-    const float *act_scale; /* [block of the chunk][columns], any float alignment */
+    const float *act_scale; /* [block of the chunk][batch], any float alignment */
     const float *act_sum;
     float unit; /* 2 for symmetric 1-bit weights, else 1; for kernels with `quarter` 4 times that */
     float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
-    int columns; /* 1, 2, 4 or 8 */
-    int panels;  /* 1; of 8 columns, and for kernels that have `panels`, also more */
+    int batch; /* 1, 2, 4 or 8 */
+    int panels;  /* 1; of 8 inputs, and for kernels that have `panels`, also more */
     size_t
         panel_stride; /* bytes from one panel's tables, act_scale, act_sum, group_sum to the next's */
     bool accumulate;
     struct tmac_nested nested;
-    float *y; /* tile_rows floats per column, any float alignment */
+    float *y; /* tile_rows floats per input, any float alignment */
     size_t y_stride;
 };
 
@@ -369,7 +369,7 @@ static inline void tmac_tile_clear(const struct tmac_tile *tile)
 {
     const size_t bytes = (size_t)tmac_layout_tile_rows(tile->layout) * sizeof *tile->y;
 
-    for (int n = 0; n < tile->columns * tile->panels; n++)
+    for (int n = 0; n < tile->batch * tile->panels; n++)
         memset(tile->y + (size_t)n * tile->y_stride, 0, bytes);
 }
 

@@ -39,20 +39,20 @@ struct baseline_shape {
 struct baseline {
     const char *name;
     int most_bits;        /* 1 up to this */
-    int most_columns;     /* 1: gemv only */
+    int most_batch;     /* 1: gemv only */
     int row_step, k_step; /* rows and cols must be multiples */
     const void *form;     /* the loop's own */
 
-    /* Packed weights, and what is made of `columns` columns of floats once for all rows: both in
+    /* Packed weights, and what is made of `batch` inputs of floats once for all rows: both in
      * memory from roofline_allocate. */
     size_t (*packed_bytes)(const struct baseline *b, struct baseline_shape shape);
     void (*pack)(const struct baseline *b, const struct baseline_source *source, void *packed);
-    size_t (*prepared_bytes)(const struct baseline *b, struct baseline_shape shape, int columns);
+    size_t (*prepared_bytes)(const struct baseline *b, struct baseline_shape shape, int batch);
     void (*prepare)(const struct baseline *b, struct baseline_shape shape, const float *x,
-                    int columns, void *prepared);
-    /* y[columns][rows] */
+                    int batch, void *prepared);
+    /* y[batch][rows] */
     void (*multiply)(const struct baseline *b, struct baseline_shape shape, const void *packed,
-                     const void *prepared, int columns, float *y);
+                     const void *prepared, int batch, float *y);
 };
 
 int baseline_count(void);

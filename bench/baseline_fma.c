@@ -21,7 +21,7 @@ enum {
     ROWS = 4,      /* at a time: they share the activations' loads */
     TILE_ROWS = 8, /* gemm: rows of floats that are made at once, */
     TILE_K = 512,  /* and how long they are: 16 KB */
-    MOST_COLUMNS = 256,
+    MOST_BATCH = 256,
 };
 
 /* The weight is factor * code - zero, times the scale. */
@@ -90,15 +90,15 @@ static void pack(const struct baseline *b, const struct baseline_source *source,
     }
 }
 
-/* One column: the zeros' part of every group and lane, then the activations, divided by what the
- * codes are too great. More: TILE_K of every column, then the next: columns a power of two apart
+/* One input: the zeros' part of every group and lane, then the activations, divided by what the
+ * codes are too great. More: TILE_K of every input, then the next: inputs a power of two apart
  * would push each other out of the cache. */
-static size_t prepared_bytes(const struct baseline *b, struct baseline_shape shape, int columns)
+static size_t prepared_bytes(const struct baseline *b, struct baseline_shape shape, int batch)
 {
     const size_t cols = (size_t)shape.cols;
 
-    if (columns > 1)
-        return (size_t)columns * cols * sizeof(float);
+    if (batch > 1)
+        return (size_t)batch * cols * sizeof(float);
     return (cols + baseline_groups(shape) * (size_t)b->k_step / 32) * sizeof(float);
 }
 
@@ -107,22 +107,22 @@ static int tile_length(int64_t cols, int64_t k)
     return (int)(cols - k < TILE_K ? cols - k : TILE_K);
 }
 
-static void cut_columns(int64_t cols, const float *x, int columns, float *out)
+static void cut_inputs(int64_t cols, const float *x, int batch, float *out)
 {
     for (int64_t k = 0; k < cols; k += TILE_K)
-        for (int n = 0; n < columns; n++, out += tile_length(cols, k))
+        for (int n = 0; n < batch; n++, out += tile_length(cols, k))
             memcpy(out, x + n * cols + k, (size_t)tile_length(cols, k) * sizeof *x);
 }
 
 static void prepare(const struct baseline *b, struct baseline_shape shape, const float *x,
-                    int columns, void *prepared)
+                    int batch, void *prepared)
 {
     const int64_t lanes = b->k_step / 32;
     float *zeros = prepared, *scaled = zeros + (int64_t)baseline_groups(shape) * lanes;
     float factor[32];
 
-    if (columns > 1) {
-        cut_columns(shape.cols, x, columns, prepared);
+    if (batch > 1) {
+        cut_inputs(shape.cols, x, batch, prepared);
         return;
     }
     for (int i = 0; i < 32; i++)
@@ -140,7 +140,7 @@ static void prepare(const struct baseline *b, struct baseline_shape shape, const
 #define LOOPS(name) name##_avx2
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define LANES 8
-#define GEMM_COLUMNS 2
+#define GEMM_BATCH 2
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define HALF(scale) _mm256_cvtph_ps(_mm_set1_epi16((short)(scale)))
 #include "baseline_fma_loops.h"
@@ -148,7 +148,7 @@ static void prepare(const struct baseline *b, struct baseline_shape shape, const
 #define LOOPS(name) name##_avx512
 #define TARGET __attribute__((target("avx512f,avx2,fma,f16c")))
 #define LANES 16
-#define GEMM_COLUMNS 4
+#define GEMM_BATCH 4
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define HALF(scale) _mm512_cvtph_ps(_mm256_set1_epi16((short)(scale)))
 #include "baseline_fma_loops.h"
@@ -159,7 +159,7 @@ static struct baseline loops(const char *name, int lanes,
 {
     return (struct baseline){.name = name,
                              .most_bits = 4,
-                             .most_columns = MOST_COLUMNS,
+                             .most_batch = MOST_BATCH,
                              .row_step = TILE_ROWS,
                              .k_step = 32 * lanes,
                              .packed_bytes = packed_bytes,

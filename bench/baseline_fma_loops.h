@@ -5,7 +5,7 @@
  *   LOOPS(name)     the name of a function or type here
  *   TARGET          the attribute of all of them
  *   LANES           floats in a vector
- *   GEMM_COLUMNS    columns that a row block is multiplied with at once: ROWS times as many sums
+ *   GEMM_BATCH    inputs that a row block is multiplied with at once: ROWS times as many sums
  *                   stay in registers
  *   FMA(a, b, c)    a * b + c, fused
  *   HALF(scale)     an f16 in all lanes, as floats
@@ -49,7 +49,7 @@ TEMPLATE float LOOPS(sum)(LOOPS(floats) v)
     return sum;
 }
 
-/* ---- one column ---- */
+/* ---- one input ---- */
 
 /* The groups of a unit, for ROWS rows. */
 TEMPLATE void LOOPS(add_unit)(const int bits, const uint32_t *masks, const LOOPS(words) * stream,
@@ -95,7 +95,7 @@ TEMPLATE void LOOPS(gemv)(const int bits, struct baseline_shape shape, const voi
     }
 }
 
-/* ---- several columns: floats first, for ROWS rows and `units` units ---- */
+/* ---- several inputs: floats first, for ROWS rows and `units` units ---- */
 
 /* A unit of one row. */
 TEMPLATE void LOOPS(dequantize)(const int bits, const uint32_t *masks, const LOOPS(words) * stream,
@@ -122,34 +122,34 @@ TEMPLATE void LOOPS(dequantize_rows)(const int bits, const uint32_t *masks,
             LOOPS(dequantize)(bits, masks, stream, scales + r, out + r * (TILE_K / LANES));
 }
 
-/* ROWS rows of floats with GEMM_COLUMNS columns, `length` of each. */
+/* ROWS rows of floats with GEMM_BATCH inputs, `length` of each. */
 TEMPLATE void LOOPS(multiply_floats)(const LOOPS(floats) * w, const LOOPS(floats) * x, int length,
-                                     LOOPS(floats) sums[GEMM_COLUMNS][ROWS])
+                                     LOOPS(floats) sums[GEMM_BATCH][ROWS])
 {
-    LOOPS(floats) acc[GEMM_COLUMNS][ROWS];
+    LOOPS(floats) acc[GEMM_BATCH][ROWS];
 
     memcpy(acc, sums, sizeof acc);
     for (int i = 0; i < length / LANES; i++) {
-        LOOPS(floats) column[GEMM_COLUMNS];
-        for (int n = 0; n < GEMM_COLUMNS; n++)
-            column[n] = x[n * (length / LANES) + i];
+        LOOPS(floats) input[GEMM_BATCH];
+        for (int n = 0; n < GEMM_BATCH; n++)
+            input[n] = x[n * (length / LANES) + i];
         UNROLL
         for (int r = 0; r < ROWS; r++) {
             const LOOPS(floats) row = w[r * (TILE_K / LANES) + i];
             UNROLL
-            for (int n = 0; n < GEMM_COLUMNS; n++)
-                acc[n][r] = FMA(row, column[n], acc[n][r]);
+            for (int n = 0; n < GEMM_BATCH; n++)
+                acc[n][r] = FMA(row, input[n], acc[n][r]);
         }
     }
     memcpy(sums, acc, sizeof acc);
 }
 
-/* TILE_ROWS rows with all columns; TILE_K weights of each at a time. */
+/* TILE_ROWS rows with all inputs; TILE_K weights of each at a time. */
 TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, const void *packed,
-                               int64_t row, const LOOPS(floats) * x, int columns, float *y)
+                               int64_t row, const LOOPS(floats) * x, int batch, float *y)
 {
     LOOPS(floats) tile[TILE_ROWS / ROWS][ROWS * TILE_K / LANES];
-    LOOPS(floats) sums[TILE_ROWS / ROWS][MOST_COLUMNS][ROWS];
+    LOOPS(floats) sums[TILE_ROWS / ROWS][MOST_BATCH][ROWS];
     const int64_t groups = shape.cols / BASELINE_GROUP, row_words = shape.cols * bits / 32 / LANES;
     const LOOPS(words) *stream = packed;
     const uint16_t *scales = scales_of(shape, packed);
@@ -157,7 +157,7 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
 
     place_masks(bits, masks);
     for (int b = 0; b < TILE_ROWS / ROWS; b++)
-        memset(sums[b], 0, (size_t)columns * sizeof sums[b][0]);
+        memset(sums[b], 0, (size_t)batch * sizeof sums[b][0]);
     for (int64_t k = 0; k < shape.cols; k += TILE_K) {
         const int length = tile_length(shape.cols, k);
         for (int b = 0; b < TILE_ROWS / ROWS; b++) {
@@ -166,39 +166,39 @@ TEMPLATE void LOOPS(gemm_rows)(const int bits, struct baseline_shape shape, cons
             (bits, masks, stream + first * row_words + k * ROWS * bits / 32 / LANES,
              scales + first * groups + k / BASELINE_GROUP * ROWS, length, tile[b]);
         }
-        for (int n = 0; n < columns; n += GEMM_COLUMNS) {
-            const LOOPS(floats) *panel = x + (k * columns + n * length) / LANES;
+        for (int n = 0; n < batch; n += GEMM_BATCH) {
+            const LOOPS(floats) *panel = x + (k * batch + n * length) / LANES;
             for (int b = 0; b < TILE_ROWS / ROWS; b++)
                 LOOPS(multiply_floats)(tile[b], panel, length, &sums[b][n]);
         }
     }
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         for (int r = 0; r < TILE_ROWS; r++)
             y[n * shape.rows + row + r] = LOOPS(sum)(sums[r / ROWS][n][r % ROWS]);
 }
 
 TEMPLATE void LOOPS(multiply_width)(const int bits, struct baseline_shape shape, const void *packed,
-                                    const void *prepared, int columns, float *y)
+                                    const void *prepared, int batch, float *y)
 {
-    if (columns == 1)
+    if (batch == 1)
         LOOPS(gemv)(bits, shape, packed, prepared, y);
     else
         for (int64_t m = 0; m < shape.rows; m += TILE_ROWS)
-            LOOPS(gemm_rows)(bits, shape, packed, m, prepared, columns, y);
+            LOOPS(gemm_rows)(bits, shape, packed, m, prepared, batch, y);
 }
 
 TARGET static void LOOPS(multiply)(const struct baseline *b, struct baseline_shape shape,
-                                   const void *packed, const void *prepared, int columns, float *y)
+                                   const void *packed, const void *prepared, int batch, float *y)
 {
     (void)b;
     if (shape.bits == 1)
-        LOOPS(multiply_width)(1, shape, packed, prepared, columns, y);
+        LOOPS(multiply_width)(1, shape, packed, prepared, batch, y);
     else if (shape.bits == 2)
-        LOOPS(multiply_width)(2, shape, packed, prepared, columns, y);
+        LOOPS(multiply_width)(2, shape, packed, prepared, batch, y);
     else if (shape.bits == 3)
-        LOOPS(multiply_width)(3, shape, packed, prepared, columns, y);
+        LOOPS(multiply_width)(3, shape, packed, prepared, batch, y);
     else
-        LOOPS(multiply_width)(4, shape, packed, prepared, columns, y);
+        LOOPS(multiply_width)(4, shape, packed, prepared, batch, y);
 }
 
 #undef TEMPLATE
@@ -206,6 +206,6 @@ TARGET static void LOOPS(multiply)(const struct baseline *b, struct baseline_sha
 #undef LOOPS
 #undef TARGET
 #undef LANES
-#undef GEMM_COLUMNS
+#undef GEMM_BATCH
 #undef FMA
 #undef HALF

@@ -283,13 +283,13 @@ static int bytes_of(enum activations type)
     return type == F32 ? 4 : type == I16 ? 2 : 1;
 }
 
-static size_t prepared_bytes(const struct baseline *b, struct baseline_shape shape, int columns)
+static size_t prepared_bytes(const struct baseline *b, struct baseline_shape shape, int batch)
 {
     const struct form *form = b->form;
 
     return ((size_t)shape.cols * (size_t)bytes_of(form->activations) +
             baseline_groups(shape) * sizeof(struct group)) *
-           (size_t)columns;
+           (size_t)batch;
 }
 
 AVX2 static float greatest(const float *x)
@@ -349,14 +349,14 @@ static struct group copy_group(const float *x, void *out)
 }
 
 static void prepare(const struct baseline *b, struct baseline_shape shape, const float *x,
-                    int columns, void *prepared)
+                    int batch, void *prepared)
 {
     const enum activations type = ((const struct form *)b->form)->activations;
     const int64_t groups = shape.cols / BASELINE_GROUP;
     struct group *group = prepared;
     uint8_t *out = (uint8_t *)(group + groups);
 
-    (void)columns;
+    (void)batch;
     for (int64_t g = 0; g < groups; g++, x += BASELINE_GROUP) {
         group[g] = type == F32 ? copy_group(x, out) : round_group(type, x, out);
         out += BASELINE_GROUP * bytes_of(type);
@@ -364,7 +364,7 @@ static void prepare(const struct baseline *b, struct baseline_shape shape, const
 }
 
 static void multiply(const struct baseline *b, struct baseline_shape shape, const void *packed,
-                     const void *prepared, int columns, float *y)
+                     const void *prepared, int batch, float *y)
 {
     const struct form *form = b->form;
     const int64_t groups = shape.cols / BASELINE_GROUP;
@@ -374,7 +374,7 @@ static void multiply(const struct baseline *b, struct baseline_shape shape, cons
     const uint16_t *scales = scales_of(shape, packed);
     _Alignas(64) int32_t sums[MOST_ROWS];
 
-    (void)columns;
+    (void)batch;
     memset(y, 0, (size_t)shape.rows * sizeof *y);
     for (int64_t m = 0; m < shape.rows; m += rows)
         for (int64_t g = 0; g < groups; g++) {
@@ -391,7 +391,7 @@ static struct baseline loops(const char *name, const struct form *form)
 {
     return (struct baseline){.name = name,
                              .most_bits = 1,
-                             .most_columns = 1,
+                             .most_batch = 1,
                              .row_step = block_rows(form),
                              .k_step = BASELINE_GROUP,
                              .form = form,

@@ -64,15 +64,15 @@ size_t BaselineMatrix::bytes() const
 void BaselineMatrix::prepare(const std::vector<float> &x)
 {
     const int wanted = static_cast<int>(x.size() / static_cast<size_t>(shape.cols));
-    if (wanted != columns)
+    if (wanted != batch)
         prepared.reset(allocate(loops.prepared_bytes(&loops, shape, wanted)));
-    columns = wanted;
-    loops.prepare(&loops, shape, x.data(), columns, prepared.get());
+    batch = wanted;
+    loops.prepare(&loops, shape, x.data(), batch, prepared.get());
 }
 
 void BaselineMatrix::multiply(std::vector<float> &y) const
 {
-    loops.multiply(&loops, shape, packed.get(), prepared.get(), columns, y.data());
+    loops.multiply(&loops, shape, packed.get(), prepared.get(), batch, y.data());
 }
 
 void BaselineMatrix::unpack(int64_t row, float *out) const

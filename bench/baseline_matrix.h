@@ -19,7 +19,7 @@ class BaselineMatrix
     static bool fits(const baseline &b, const Format &format, Shape shape);
 
     size_t bytes() const;
-    // What multiply() takes from then on: columns of x one after another.
+    // What multiply() takes from then on: inputs of x one after another.
     void prepare(const std::vector<float> &x);
     void multiply(std::vector<float> &y) const;
     // One row of the weights, as floats.
@@ -33,7 +33,7 @@ class BaselineMatrix
     std::vector<uint8_t> codes;
     std::vector<uint16_t> scales;
     Memory packed, prepared;
-    int columns = 0;
+    int batch = 0;
 };
 
 // Those that run here, by name or null.

@@ -9,7 +9,7 @@ struct Case {
     const baseline *loops;
     const Format *format;
     Shape shape;
-    int64_t columns;
+    int64_t batch;
 };
 
 // As with libtmac's weights, the last matrix is kept.
@@ -32,9 +32,9 @@ BaselineMatrix &matrix_of(const Case &c)
 void run(benchmark::State &state, const Case &c)
 {
     BaselineMatrix &matrix = matrix_of(c);
-    const Row row = {c.shape, c.columns, 1, matrix.bytes()};
-    const std::vector<float> x = random_columns(c.shape.cols, c.columns);
-    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.columns));
+    const Row row = {c.shape, c.batch, 1, matrix.bytes()};
+    const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
+    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.batch));
 
     const Times prepare = time_calls([&] { matrix.prepare(x); }, measure_budget / 4);
     const Times times = time_calls([&] { matrix.multiply(y); });
@@ -47,9 +47,9 @@ void run(benchmark::State &state, const Case &c)
 
 void add(const std::string &kind, const Case &c)
 {
-    if (BaselineMatrix::fits(*c.loops, *c.format, c.shape) && c.columns <= c.loops->most_columns)
+    if (BaselineMatrix::fits(*c.loops, *c.format, c.shape) && c.batch <= c.loops->most_batch)
         add_row(std::string("baseline/") + c.loops->name + "/" + kind + "/" + c.format->name + "/" +
-                    text(c.shape) + (c.columns > 1 ? "/n" + std::to_string(c.columns) : "") + "/t1",
+                    text(c.shape) + (c.batch > 1 ? "/n" + std::to_string(c.batch) : "") + "/t1",
                 [c](benchmark::State &state) { run(state, c); });
 }
 

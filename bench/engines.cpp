@@ -78,7 +78,7 @@ std::vector<Shape> shapes_of(const Format &format)
     for (const Shape shape :
          {Shape{4096, 4096}, Shape{11008, 4096}, Shape{4096, 14336}, Shape{2048, 2048},
           Shape{512, 512}, Shape{576, 576}, Shape{1536, 576}, Shape{576, 1536}, Shape{192, 576}})
-        if (shape.cols % column_step(format) == 0)
+        if (shape.cols % input_step(format) == 0)
             shapes.push_back(shape);
     return shapes;
 }
@@ -88,7 +88,7 @@ Shape l1_shape(const Format &format, int64_t rows)
     return {rows, (code_bits(format.width) > 2 ? 32768 : 65536) / rows};
 }
 
-const std::vector<int64_t> &column_counts()
+const std::vector<int64_t> &input_counts()
 {
     static const std::vector<int64_t> counts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
     return counts;

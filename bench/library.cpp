@@ -24,20 +24,20 @@ tmac_weights_info query(const tmac_weights *weights)
     return info;
 }
 
-tmac_activations columns_of(const std::vector<float> &x, int64_t cols)
+tmac_activations batch_of(const std::vector<float> &x, int64_t cols)
 {
     tmac_activations activations = {};
     activations.struct_size = sizeof activations;
     activations.type = TMAC_ACTIVATION_F32;
     activations.cols = cols;
-    activations.columns = static_cast<int64_t>(x.size()) / cols;
+    activations.batch = static_cast<int64_t>(x.size()) / cols;
     activations.data = x.data();
     return activations;
 }
 
-Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t columns)
+Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t batch)
 {
     tmac_tables *tables = nullptr;
-    check(tmac_tables_create(context, weights, columns, &tables), "tables");
+    check(tmac_tables_create(context, weights, batch, &tables), "tables");
     return Tables(tables);
 }

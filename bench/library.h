@@ -28,7 +28,7 @@ using Tables = std::unique_ptr<tmac_tables, TablesFree>;
 
 Weights pack(const tmac_context *context, const Source &source);
 tmac_weights_info query(const tmac_weights *weights);
-tmac_activations columns_of(const std::vector<float> &x, int64_t cols);
-Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t columns);
+tmac_activations batch_of(const std::vector<float> &x, int64_t cols);
+Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t batch);
 
 #endif

@@ -76,7 +76,7 @@ double dot_roof(int threads)
 
 void report_product(benchmark::State &state, const Row &row, Times times)
 {
-    const double weights = static_cast<double>(row.shape.rows * row.shape.cols * row.columns);
+    const double weights = static_cast<double>(row.shape.rows * row.shape.cols * row.batch);
     const double bytes = static_cast<double>(row.bytes);
     const double roof = read_roof(row.bytes, row.threads), dots = dot_roof(row.threads);
 
@@ -98,18 +98,18 @@ void report_product(benchmark::State &state, const Row &row, Times times)
 double squared_error(const Row &row, const std::vector<float> &x, const std::vector<float> &y,
                      const std::function<void(int64_t, float *)> &row_of)
 {
-    const int64_t count = std::min<int64_t>(row.shape.rows, 1024 / row.columns + 64);
+    const int64_t count = std::min<int64_t>(row.shape.rows, 1024 / row.batch + 64);
     std::vector<float> weights(static_cast<size_t>(row.shape.cols));
     double error = 0, square = 0;
 
     for (int64_t i = 0; i < count; i++) {
         const int64_t m = i * (row.shape.rows - 1) / std::max<int64_t>(count - 1, 1);
         row_of(m, weights.data());
-        for (int64_t n : {int64_t{0}, row.columns - 1}) {
-            const float *column = &x[static_cast<size_t>(n * row.shape.cols)];
+        for (int64_t n : {int64_t{0}, row.batch - 1}) {
+            const float *input = &x[static_cast<size_t>(n * row.shape.cols)];
             double sum = 0;
             for (size_t k = 0; k < weights.size(); k++)
-                sum += static_cast<double>(weights[k]) * static_cast<double>(column[k]);
+                sum += static_cast<double>(weights[k]) * static_cast<double>(input[k]);
             const double got = static_cast<double>(y[static_cast<size_t>(n * row.shape.rows + m)]);
             error += (got - sum) * (got - sum);
             square += sum * sum;

@@ -28,7 +28,7 @@ double dot_roof(int threads);                    // multiplications per second
 
 struct Row {
     Shape shape;
-    int64_t columns;
+    int64_t batch;
     int threads;
     size_t bytes; // of weights
 };
@@ -37,7 +37,7 @@ struct Row {
 void report_product(benchmark::State &state, const Row &row, Times times);
 
 // The squared error of y, relative to the squares of the products in double precision. Looks at
-// some rows of the first and the last column; row_of fills in the floats of one row of the weights.
+// some rows of the first and the last input; row_of fills in the floats of one row of the weights.
 double squared_error(const Row &row, const std::vector<float> &x, const std::vector<float> &y,
                      const std::function<void(int64_t row, float *out)> &row_of);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One call, for bench/instructions to run in a simulator: a column times weights of one format, by
+// One call, for bench/instructions to run in a simulator: an input times weights of one format, by
 // libtmac or by a loop of the baseline. Prints what multiplied, the bytes of the weights, and the
 // compiler.
 #include "baseline_matrix.h"
@@ -52,8 +52,8 @@ void run_tmac(const Format &format, Shape shape)
     const Context context = make_context();
     const Weights weights = pack(context.get(), Source(format, shape));
     const Tables tables = tables_for(context.get(), weights.get(), 1);
-    const std::vector<float> x = random_columns(shape.cols, 1);
-    const tmac_activations activations = columns_of(x, shape.cols);
+    const std::vector<float> x = random_inputs(shape.cols, 1);
+    const tmac_activations activations = batch_of(x, shape.cols);
     const tmac_weights_info info = query(weights.get());
     std::vector<float> y(static_cast<size_t>(shape.rows));
 
@@ -69,7 +69,7 @@ void run_baseline(const baseline &loops, const Format &format, Shape shape)
     BaselineMatrix matrix(loops, format, shape);
     std::vector<float> y(static_cast<size_t>(shape.rows));
 
-    matrix.prepare(random_columns(shape.cols, 1));
+    matrix.prepare(random_inputs(shape.cols, 1));
     run([&] { matrix.multiply(y); }, loops.name, matrix.bytes());
 }
 

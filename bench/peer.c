@@ -180,10 +180,10 @@ struct peer {
     char reason[256];
 };
 
-/* The graph y = w x for one number of columns. */
+/* The graph y = w x for one number of inputs. */
 struct run {
     struct run *next;
-    int columns;
+    int batch;
     ggml_context *ctx;
     ggml_buffer *buffer;
     ggml_tensor *x, *y;
@@ -516,14 +516,14 @@ static void free_run(peer *p, struct run *run)
     free(run);
 }
 
-static int build_run(peer_matrix *m, struct run *run, int columns)
+static int build_run(peer_matrix *m, struct run *run, int batch)
 {
     peer *p = m->p;
-    run->columns = columns;
+    run->batch = batch;
     run->ctx = new_context(p, 2);
     if (!run->ctx)
         return -1;
-    run->x = p->g.new_tensor_2d(run->ctx, TYPE_F32, m->cols, columns);
+    run->x = p->g.new_tensor_2d(run->ctx, TYPE_F32, m->cols, batch);
     run->y = p->g.mul_mat(run->ctx, m->w, run->x);
     run->buffer = p->g.alloc_ctx_tensors_from_buft(run->ctx, p->g.dev_buffer_type(p->dev));
     if (!run->buffer)
@@ -535,10 +535,10 @@ static int build_run(peer_matrix *m, struct run *run, int columns)
     return 0;
 }
 
-static struct run *find_run(peer_matrix *m, int columns)
+static struct run *find_run(peer_matrix *m, int batch)
 {
     struct run *run = m->runs;
-    while (run && run->columns != columns)
+    while (run && run->batch != batch)
         run = run->next;
     if (run)
         return run;
@@ -547,7 +547,7 @@ static struct run *find_run(peer_matrix *m, int columns)
         fail(m->p, "out of memory");
         return NULL;
     }
-    if (build_run(m, run, columns)) {
+    if (build_run(m, run, batch)) {
         free_run(m->p, run);
         return NULL;
     }
@@ -649,7 +649,7 @@ const char *peer_matrix_layout(const peer_matrix *m)
 int peer_matrix_prepare(peer_matrix *m, int N, int threads)
 {
     if (N < 1 || threads < 1)
-        return fail(m->p, "%d columns, %d threads", N, threads);
+        return fail(m->p, "%d inputs, %d threads", N, threads);
     struct run *run = find_run(m, N);
     if (!run)
         return -1;
@@ -660,7 +660,7 @@ int peer_matrix_prepare(peer_matrix *m, int N, int threads)
 
 void peer_matrix_set_x(peer_matrix *m, const float *x)
 {
-    size_t n = (size_t)m->cols * (size_t)m->current->columns;
+    size_t n = (size_t)m->cols * (size_t)m->current->batch;
     m->p->g.tensor_set(m->current->x, x, 0, n * sizeof *x);
 }
 
@@ -675,7 +675,7 @@ int peer_matrix_compute(peer_matrix *m)
 
 void peer_matrix_get_y(peer_matrix *m, float *y)
 {
-    size_t n = (size_t)m->rows * (size_t)m->current->columns;
+    size_t n = (size_t)m->rows * (size_t)m->current->batch;
     m->p->g.tensor_get(m->current->y, y, 0, n * sizeof *y);
 }
 

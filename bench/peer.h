@@ -75,12 +75,12 @@ const char *peer_matrix_layout(const peer_matrix *m);
 /*
  * The four steps of a multiplication, apart, so that a benchmark can time compute alone:
  *
- *   prepare  builds the graph for N columns (once for each N, then it is kept) and makes it and
+ *   prepare  builds the graph for N inputs (once for each N, then it is kept) and makes it and
  *            this number of threads the current ones;
- *   set_x    copies N x cols floats in, column after column;
+ *   set_x    copies N x cols floats in, input after input;
  *   compute  runs the graph as llama.cpp runs it: quantizes x, multiplies. Call it once before you
  *            time it: the first call allocates work memory and starts the threads;
- *   get_y    copies N x rows floats out, column after column.
+ *   get_y    copies N x rows floats out, input after input.
  */
 int peer_matrix_prepare(peer_matrix *m, int N, int threads);
 void peer_matrix_set_x(peer_matrix *m, const float *x);

@@ -17,7 +17,7 @@ struct Case {
     const Format *format;
     Shape shape;
     bool repacked;
-    int64_t columns;
+    int64_t batch;
     int threads;
 };
 
@@ -50,14 +50,14 @@ peer_matrix *matrix_of(const Case &c)
 void run(benchmark::State &state, const Case &c)
 {
     peer_matrix *matrix = matrix_of(c);
-    if (!matrix || peer_matrix_prepare(matrix, static_cast<int>(c.columns), c.threads)) {
+    if (!matrix || peer_matrix_prepare(matrix, static_cast<int>(c.batch), c.threads)) {
         state.SkipWithError(peer_reason(c.p));
         return;
     }
-    const Row row = {c.shape, c.columns, c.threads,
+    const Row row = {c.shape, c.batch, c.threads,
                      row_bytes(c) * static_cast<size_t>(c.shape.rows)};
-    const std::vector<float> x = random_columns(c.shape.cols, c.columns);
-    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.columns));
+    const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
+    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.batch));
     bool failed = false;
 
     peer_matrix_set_x(matrix, x.data());
@@ -87,11 +87,11 @@ bool exists(Case c)
 
 void add(const Case &c)
 {
-    const std::string kind = c.columns == 1 ? "gemv" : "gemm";
-    const std::string columns = c.columns == 1 ? "" : "/n" + std::to_string(c.columns);
+    const std::string kind = c.batch == 1 ? "gemv" : "gemm";
+    const std::string batch = c.batch == 1 ? "" : "/n" + std::to_string(c.batch);
 
     add_row(std::string("peer/") + peer_variant(c.p) + "/" + kind + "/" + c.format->name + "/" +
-                text(c.shape) + (c.repacked ? "/repacked" : "/plain") + columns + "/t" +
+                text(c.shape) + (c.repacked ? "/repacked" : "/plain") + batch + "/t" +
                 std::to_string(c.threads),
             [c](benchmark::State &state) { run(state, c); });
 }
@@ -107,10 +107,10 @@ void add_peer_rows(peer *p, const Format &format)
         if (!exists(c))
             continue;
         for (const Shape &shape : shapes_of(format))
-            for (int64_t columns : column_counts())
+            for (int64_t batch : input_counts())
                 for (int threads : thread_counts()) {
                     c.shape = shape;
-                    c.columns = columns;
+                    c.batch = batch;
                     c.threads = threads;
                     add(c);
                 }

@@ -9,10 +9,10 @@
 
 #include <memory>
 
-// Thread counts, shapes and numbers of columns of all multiplications, libtmac's and the peer's.
+// Thread counts, shapes and numbers of inputs of all multiplications, libtmac's and the peer's.
 const std::vector<int> &thread_counts();
 std::vector<Shape> shapes_of(const Format &format); // those with whole groups, or blocks
-const std::vector<int64_t> &column_counts();
+const std::vector<int64_t> &input_counts();
 // A matrix of about 16 KB with so many rows.
 Shape l1_shape(const Format &format, int64_t rows);
 

@@ -159,7 +159,7 @@ int code_bits(tmac_width width)
     return width == TMAC_WIDTH_TERNARY ? 2 : static_cast<int>(width);
 }
 
-int64_t column_step(const Format &format)
+int64_t input_step(const Format &format)
 {
     return format.ggml_type >= 0 ? block_of(format.ggml_type).weights : format.group;
 }
@@ -211,7 +211,7 @@ tmac_weights_desc describe(const Format &format, Shape shape)
 
 bool outlier_channels = false;
 
-// What a channel is multiplied by: one in 128 is 10 to 30 times as large as the others, in all columns.
+// What a channel is multiplied by: one in 128 is 10 to 30 times as large as the others, in all inputs.
 static float channel_size(Random &random)
 {
     const uint64_t word = random.next();
@@ -220,9 +220,9 @@ static float channel_size(Random &random)
                                                : 1;
 }
 
-std::vector<float> random_columns(int64_t cols, int64_t columns)
+std::vector<float> random_inputs(int64_t cols, int64_t batch)
 {
-    std::vector<float> x(static_cast<size_t>(cols * columns));
+    std::vector<float> x(static_cast<size_t>(cols * batch));
     Random random;
 
     // The sum of four uniform numbers.
@@ -235,7 +235,7 @@ std::vector<float> random_columns(int64_t cols, int64_t columns)
     }
     for (int64_t k = 0; k < cols; k++) {
         const float size = channel_size(random);
-        for (int64_t n = 0; n < columns; n++)
+        for (int64_t n = 0; n < batch; n++)
             x[static_cast<size_t>(n * cols + k)] *= size;
     }
     return x;

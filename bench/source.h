@@ -23,8 +23,8 @@ const std::vector<Format> &all_formats();
 
 int code_bits(tmac_width width);
 
-// What the columns of a matrix must be a multiple of.
-int64_t column_step(const Format &format);
+// What the inputs of a matrix must be a multiple of.
+int64_t input_step(const Format &format);
 
 struct Shape {
     int64_t rows, cols;
@@ -58,7 +58,7 @@ tmac_weights_desc describe(const Format &format, Shape shape);
 // Activations with outlier channels, as real models have them.
 extern bool outlier_channels;
 
-// `columns` columns of `cols` numbers, about normally distributed.
-std::vector<float> random_columns(int64_t cols, int64_t columns);
+// `batch` inputs of `cols` numbers, about normally distributed.
+std::vector<float> random_inputs(int64_t cols, int64_t batch);
 
 #endif

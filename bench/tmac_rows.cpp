@@ -47,7 +47,7 @@ struct Case {
     const Engine *engine;
     const Format *format;
     Shape shape;
-    int64_t columns;
+    int64_t batch;
     size_t threads; // index into thread_counts()
 
     const tmac_context *context() const
@@ -60,11 +60,11 @@ void run_multiply(benchmark::State &state, const Case &c)
 {
     const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
     const tmac_weights_info info = query(weights);
-    const Row row = {c.shape, c.columns, thread_counts()[c.threads], info.packed_bytes};
-    const std::vector<float> x = random_columns(c.shape.cols, c.columns);
-    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.columns));
-    const tmac_activations activations = columns_of(x, c.shape.cols);
-    const Tables tables = tables_for(c.context(), weights, c.columns);
+    const Row row = {c.shape, c.batch, thread_counts()[c.threads], info.packed_bytes};
+    const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
+    std::vector<float> y(static_cast<size_t>(c.shape.rows * c.batch));
+    const tmac_activations activations = batch_of(x, c.shape.cols);
+    const Tables tables = tables_for(c.context(), weights, c.batch);
     tmac_status status = TMAC_OK;
 
     const Times build =
@@ -87,9 +87,9 @@ void run_l1(benchmark::State &state, const Case &c)
 {
     const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
     const tmac_weights_info info = query(weights);
-    const std::vector<float> x = random_columns(c.shape.cols, 1);
+    const std::vector<float> x = random_inputs(c.shape.cols, 1);
     std::vector<float> y(static_cast<size_t>(c.shape.rows));
-    const tmac_activations activations = columns_of(x, c.shape.cols);
+    const tmac_activations activations = batch_of(x, c.shape.cols);
     size_t bytes = 0;
 
     check(tmac_tables_size(info.table_layout, c.shape.cols, 1, &bytes), "tables");
@@ -123,9 +123,9 @@ void run_pack(benchmark::State &state, const Case &c)
 void run_tables(benchmark::State &state, const Case &c)
 {
     const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
-    const std::vector<float> x = random_columns(c.shape.cols, c.columns);
-    const tmac_activations activations = columns_of(x, c.shape.cols);
-    const Tables tables = tables_for(c.context(), weights, c.columns);
+    const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
+    const tmac_activations activations = batch_of(x, c.shape.cols);
+    const Tables tables = tables_for(c.context(), weights, c.batch);
     tmac_status status = TMAC_OK;
     const Times times =
         time_calls([&] { status = tmac_tables_build(c.context(), tables.get(), &activations); });
@@ -146,11 +146,11 @@ tmac_packed_plan plan_of(const Case &c)
     return plan;
 }
 
-void add(const std::string &kind, const std::string &shape, const std::string &columns,
+void add(const std::string &kind, const std::string &shape, const std::string &batch,
          const Case &c, void (*run)(benchmark::State &, const Case &))
 {
     const std::string name = kind + "/" + c.format->name + "/" + shape + "/" + c.engine->isa + "/" +
-                             family_name(plan_of(c).family) + columns + "/t" +
+                             family_name(plan_of(c).family) + batch + "/t" +
                              std::to_string(thread_counts()[c.threads]);
     add_row(name, [run, c](benchmark::State &state) {
         try {
@@ -161,26 +161,26 @@ void add(const std::string &kind, const std::string &shape, const std::string &c
     });
 }
 
-std::string columns_text(int64_t columns)
+std::string batch_text(int64_t batch)
 {
-    return "/n" + std::to_string(columns);
+    return "/n" + std::to_string(batch);
 }
 
 // Scalar kernels are the reference, and hundreds of times slower: they would take all of the time.
 bool too_slow(const Case &c)
 {
     return c.engine->isa == "scalar" &&
-           (c.columns > 1 || c.threads > 0 || c.shape.rows * c.shape.cols > 4096 * 4096);
+           (c.batch > 1 || c.threads > 0 || c.shape.rows * c.shape.cols > 4096 * 4096);
 }
 
 void add_shape_rows(Case c)
 {
-    for (int64_t columns : column_counts()) {
-        c.columns = columns;
+    for (int64_t batch : input_counts()) {
+        c.batch = batch;
         for (c.threads = 0; c.threads < thread_counts().size(); c.threads++)
             if (!too_slow(c))
-                add(columns == 1 ? "gemv" : "gemm", text(c.shape),
-                    columns == 1 ? "" : columns_text(columns), c, run_multiply);
+                add(batch == 1 ? "gemv" : "gemm", text(c.shape),
+                    batch == 1 ? "" : batch_text(batch), c, run_multiply);
     }
 }
 
@@ -205,10 +205,10 @@ void add_tables_rows(Case c)
     c.shape = {64, 4096};
     if (!added.emplace(c.engine->isa, plan_of(c).table_layout).second)
         return;
-    for (int64_t columns : column_counts()) {
-        c.columns = columns;
+    for (int64_t batch : input_counts()) {
+        c.batch = batch;
         for (c.threads = 0; c.threads < thread_counts().size(); c.threads++)
-            add("tables", std::to_string(c.shape.cols), columns_text(columns), c, run_tables);
+            add("tables", std::to_string(c.shape.cols), batch_text(batch), c, run_tables);
     }
 }
 
@@ -226,7 +226,7 @@ bool is_repeated(const Case &c)
     return false;
 }
 
-// One column of the large matrix tells what a mode costs or gains.
+// One input of the large matrix tells what a mode costs or gains.
 void add_mode_row(const Case &c)
 {
     if (c.shape.rows == 4096 && c.shape.cols == 4096)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The first program: a 4-bit matrix times a column of floats. Pack once, multiply often.
+ * The first program: a 4-bit matrix times an input of floats. Pack once, multiply often.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ int main(void)
     desc.codes = codes;
     desc.group = GROUP;
     desc.scales = scales;
-    tmac_activations in = {.struct_size = sizeof in, .cols = COLS, .columns = 1, .data = x};
+    tmac_activations in = {.struct_size = sizeof in, .cols = COLS, .batch = 1, .data = x};
 
     tmac_context *context;
     tmac_weights *weights;

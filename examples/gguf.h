@@ -44,7 +44,7 @@ enum gguf_type {
 struct gguf_tensor {
     const char *name; /* ends with NUL, holds no control characters */
     uint32_t n_dims;  /* 0..4 */
-    uint64_t dims[4]; /* dims[0] runs fastest: a matrix has dims[0] columns and dims[1] rows. Those
+    uint64_t dims[4]; /* dims[0] runs fastest: a matrix has dims[0] inputs and dims[1] rows. Those
                           past n_dims are 1; none is 0, and their product fits an int64_t */
     uint32_t type;    /* enum gguf_type, or a number this reader does not know */
     const void *data; /* in the file; aligned as the file says, to 32 bytes if it says nothing */

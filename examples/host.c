@@ -16,11 +16,11 @@
 #include <sys/mman.h>
 #include <tmac.h>
 
-enum { ROWS = 300, COLS = 2048, GROUP = 64, COLUMNS = 3, THREADS = 2 };
+enum { ROWS = 300, COLS = 2048, GROUP = 64, BATCH = 3, THREADS = 2 };
 
 static uint8_t codes[ROWS * COLS]; /* 0..3: 2-bit weights, one code per byte */
 static float scales[ROWS * (COLS / GROUP)];
-static float x[COLUMNS * COLS], y[COLUMNS * ROWS];
+static float x[BATCH * COLS], y[BATCH * ROWS];
 
 static void fail(const char *what)
 {
@@ -40,7 +40,7 @@ static void fill(void)
         codes[i] = (uint8_t)(rand() % 4);
     for (int i = 0; i < ROWS * (COLS / GROUP); i++)
         scales[i] = 0.01f + 0.01f * (float)rand() / (float)RAND_MAX;
-    for (int i = 0; i < COLUMNS * COLS; i++)
+    for (int i = 0; i < BATCH * COLS; i++)
         x[i] = 2.0f * (float)rand() / (float)RAND_MAX - 1.0f;
 }
 
@@ -120,7 +120,7 @@ static tmac_status build_tables(struct job *job, int index)
 
 static tmac_status multiply_rows(struct job *job, int index)
 {
-    return tmac_multiply_rows(job->weights, job->tables, job->table_bytes, COLUMNS,
+    return tmac_multiply_rows(job->weights, job->tables, job->table_bytes, BATCH,
                               first_row(job, index), first_row(job, index + 1), y, ROWS);
 }
 
@@ -155,7 +155,7 @@ static void keep_in_file(struct job *job)
 
 static void multiply(struct job *job)
 {
-    check(tmac_tables_size(job->plan.table_layout, COLS, COLUMNS, &job->table_bytes));
+    check(tmac_tables_size(job->plan.table_layout, COLS, BATCH, &job->table_bytes));
     job->tables = allocate(job->table_bytes, TMAC_TABLES_ALIGNMENT);
     in_threads(job, build_tables);
     in_threads(job, multiply_rows);
@@ -166,7 +166,7 @@ static double relative_squared_error(void)
 {
     double wrong = 0, all = 0;
 
-    for (int i = 0; i < COLUMNS * ROWS; i++) {
+    for (int i = 0; i < BATCH * ROWS; i++) {
         const int n = i / ROWS, m = i % ROWS;
         double exact = 0;
         for (int k = 0; k < COLS; k++)
@@ -190,7 +190,7 @@ int main(void)
                  .codes = codes,
                  .group = GROUP,
                  .scales = scales},
-        .in = {.struct_size = sizeof job.in, .cols = COLS, .columns = COLUMNS, .data = x},
+        .in = {.struct_size = sizeof job.in, .cols = COLS, .batch = BATCH, .data = x},
     };
 
     fill();
@@ -200,9 +200,9 @@ int main(void)
     multiply(&job);
 
     const double error = relative_squared_error();
-    printf("%d x %d weights of 2 bits in %zu mapped bytes (%s), times %d columns in %d threads:\n"
+    printf("%d x %d weights of 2 bits in %zu mapped bytes (%s), times %d inputs in %d threads:\n"
            "relative squared error %.1e\n",
-           ROWS, COLS, job.plan.bytes, job.plan.kernel, COLUMNS, THREADS, error);
+           ROWS, COLS, job.plan.bytes, job.plan.kernel, BATCH, THREADS, error);
 
     tmac_weights_free(job.weights);
     munmap(job.packed, job.plan.bytes);

@@ -5,12 +5,12 @@
  * Three nouns and three verbs:
  *
  *   weights   pack       quantized codes and scales, rearranged once for this CPU's kernels
- *   tables    build      what the kernels want prepared from the activations of 1..N columns
+ *   tables    build      what the kernels want prepared from the activations of 1..N inputs
  *   context   multiply   instruction set, threads, allocator; gemv (N = 1) and gemm (N > 1)
  *
- * A weight matrix W has `rows` (M) rows and `cols` (K) columns. Activations X are N columns of
- * K numbers; the result Y is N columns of M floats: Y[n][m] = sum over k of W[m][k] * X[n][k].
- * A column lies contiguous in memory, the next one a stride behind it.
+ * A weight matrix W has `rows` (M) rows and `cols` (K) columns. Activations X are N inputs of
+ * K numbers; the result Y is N inputs of M floats: Y[n][m] = sum over k of W[m][k] * X[n][k].
+ * An input lies contiguous in memory, the next one a stride behind it.
  *
  * Conventions of every function here
  *   Errors    A function that can fail returns a tmac_status; on anything but TMAC_OK its output
@@ -23,7 +23,7 @@
  *             A context must outlive the weights and tables that were made with it.
  *   Structs   start with struct_size, which the caller sets to sizeof the struct and zeroes the
  *             rest: later versions add members at the end, and zero always means the default.
- *   Numbers   Sizes are in bytes, strides in elements unless a name says bytes. Rows, columns and
+ *   Numbers   Sizes are in bytes, strides in elements unless a name says bytes. Rows, cols, batch and
  *             strides are int64_t and must not be negative. The rounding mode must be to nearest.
  */
 #ifndef TMAC_H
@@ -57,9 +57,9 @@ typedef enum tmac_status {
     TMAC_ERROR_NULL = 1,         /* a required pointer is null */
     TMAC_ERROR_STRUCT_SIZE = 2,  /* struct_size is not one this library knows */
     TMAC_ERROR_ENUM = 3,         /* an enumerated member has an unknown value */
-    TMAC_ERROR_SHAPE = 4,        /* rows, cols, columns or a stride is negative, zero or too small */
+    TMAC_ERROR_SHAPE = 4,        /* rows, cols, batch or a stride is negative, zero or too small */
     TMAC_ERROR_OVERFLOW = 5,     /* a size computed from the shape does not fit */
-    TMAC_ERROR_GROUP = 6,        /* group size unknown, or it does not divide the columns */
+    TMAC_ERROR_GROUP = 6,        /* group size unknown, or it does not divide cols */
     TMAC_ERROR_CODE = 7,         /* a code is out of range for its width */
     TMAC_ERROR_SCALE = 8,        /* a scale or minimum is NaN or infinite */
     TMAC_ERROR_ZERO = 9,         /* a zero point is NaN, infinite or out of range for its width */
@@ -69,7 +69,7 @@ typedef enum tmac_status {
     TMAC_ERROR_FAMILY = 13,      /* lookup weights or tables where the mode is TMAC_MODE_EXACT */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
-    TMAC_ERROR_COLUMNS = 16,     /* more columns than the tables have room for */
+    TMAC_ERROR_BATCH = 16,     /* more inputs than the tables have room for */
     TMAC_ERROR_TABLE_LAYOUT = 17,/* these tables are not laid out for these weights */
     TMAC_ERROR_NOT_BUILT = 18,   /* tables are multiplied before they were built */
     TMAC_ERROR_BUFFER_SIZE = 19, /* the caller's memory is too small */
@@ -133,7 +133,7 @@ typedef enum tmac_family {
 typedef enum tmac_mode {
     /* Exact integers between the rounding of activations, per block of 16 to 128, and the scales. */
     TMAC_MODE_DEFAULT = 0,
-    /* Activations are rounded to int8 once, with one scale d = max|x| / 127 per column (int8
+    /* Activations are rounded to int8 once, with one scale d = max|x| / 127 per input (int8
      * activations are taken as they are, with their own scales), and every sum of codes times int8 is
      * the exact integer: what BitNet and other models trained with int8 activations expect. Weights
      * are packed in the direct family; TMAC_FAMILY_LOOKUP is TMAC_ERROR_FAMILY. */
@@ -374,7 +374,7 @@ typedef enum tmac_activation_type {
     TMAC_ACTIVATION_I8 = 3 /* x = data * scale */
 } tmac_activation_type;
 
-/* N columns of K activations. NaN or infinity in a column makes all its results NaN, and so do
+/* N inputs of K activations. NaN or infinity in an input makes all its results NaN, and so do
  * magnitudes so great that the sum over 4 neighbours, or over a block (at most 128 activations that
  * share a scale), is beyond FLT_MAX. A block counts as zero when its greatest magnitude (lookup
  * tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
@@ -382,31 +382,31 @@ typedef struct tmac_activations {
     size_t struct_size;
     tmac_activation_type type;
     int64_t cols;    /* K */
-    int64_t columns; /* N, may be 0 */
-    const void *data; /* [columns][cols], aligned to the element's size */
-    int64_t stride;   /* elements from one column to the next; 0: cols */
+    int64_t batch; /* N, may be 0 */
+    const void *data; /* [batch][cols], aligned to the element's size */
+    int64_t stride;   /* elements from one input to the next; 0: cols */
     /* I8 only: */
-    const float *scales;  /* [columns][cols / scale_group rounded up], aligned as floats are */
-    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per column.
+    const float *scales;  /* [batch][cols / scale_group rounded up], aligned as floats are */
+    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per input.
                              TMAC_MODE_EXACT: a multiple of 128, or 0 */
-    int64_t scale_stride; /* elements from one column's scales to the next; 0: tight */
+    int64_t scale_stride; /* elements from one input's scales to the next; 0: tight */
 } tmac_activations;
 
-/* Room for the tables of up to max_columns columns, for these weights and every other with the same
+/* Room for the tables of up to max_batch inputs, for these weights and every other with the same
  * cols and table_layout. */
 TMAC_API tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
-                                        int64_t max_columns, tmac_tables **out);
+                                        int64_t max_batch, tmac_tables **out);
 /* Builds the tables from activations, with the context's threads; replaces what they held. On an
  * error they hold nothing. */
 TMAC_API tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
                                        const tmac_activations *activations);
 TMAC_API void tmac_tables_free(tmac_tables *tables);
 
-/* Plain calls. Tables of `columns` columns of `cols` activations in the given table layout take
+/* Plain calls. Tables of `batch` inputs of `cols` activations in the given table layout take
  * `bytes` bytes, aligned to TMAC_TABLES_ALIGNMENT. Part `part` of `parts` may be built by any
  * thread, all parts at once; the tables are built when all parts have returned. */
 #define TMAC_TABLES_ALIGNMENT 64
-TMAC_API tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t columns,
+TMAC_API tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t batch,
                                       size_t *bytes);
 TMAC_API tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_layout,
                                             const tmac_activations *activations, int32_t part,
@@ -415,15 +415,15 @@ TMAC_API tmac_status tmac_tables_build_part(const tmac_context *context, uint32_
 /* ---------------------------------------------------------------------------------------------
  * Multiply
  *
- * Y[n * stride + m] for rows m and columns n; y of any float alignment, stride >= rows. A column's
- * result does not depend on the other columns, on the row range or on the number of threads: it is
+ * Y[n * stride + m] for rows m and inputs n; y of any float alignment, stride >= rows. An input's
+ * result does not depend on the other inputs, on the row range or on the number of threads: it is
  * the same to the bit. Nothing but the named elements is written.
  * ------------------------------------------------------------------------------------------- */
 
-/* y[m] for the one column in `tables` (TMAC_ERROR_COLUMNS where it has another number). */
+/* y[m] for the one input in `tables` (TMAC_ERROR_BATCH where it has another number). */
 TMAC_API tmac_status tmac_gemv(const tmac_context *context, const tmac_weights *weights,
                                const tmac_tables *tables, float *y);
-/* All columns in `tables`. */
+/* All inputs in `tables`. */
 TMAC_API tmac_status tmac_gemm(const tmac_context *context, const tmac_weights *weights,
                                const tmac_tables *tables, float *y, int64_t stride);
 /* Rows [row_begin, row_end) of tmac_gemm, with the context's threads. y still points at row 0. */
@@ -434,16 +434,16 @@ TMAC_API tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weig
 TMAC_API tmac_status tmac_matmul(const tmac_context *context, const tmac_weights *weights,
                                  const tmac_activations *activations, float *y, int64_t stride);
 
-/* Plain call: rows [row_begin, row_end) of all `columns` columns, on the calling thread, from tables
- * in the caller's memory that were built for this number of columns. */
+/* Plain call: rows [row_begin, row_end) of all `batch` inputs, on the calling thread, from tables
+ * in the caller's memory that were built for this number of inputs. */
 TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
-                                        int64_t columns, int64_t row_begin, int64_t row_end, float *y,
+                                        int64_t batch, int64_t row_begin, int64_t row_end, float *y,
                                         int64_t stride);
 
 /* ---------------------------------------------------------------------------------------------
  * Tuning
  *
- * Which layout and which blocks of columns and rows are fastest differs between processors and
+ * Which layout and which blocks of inputs and rows are fastest differs between processors and
  * shapes. The library's own choices are good; measuring a shape takes a few seconds and may find
  * better ones. They are kept in a small text file, and used by the contexts that are given them:
  *
@@ -475,7 +475,7 @@ typedef void tmac_progress(void *host, int32_t done, int32_t count, const char *
 
 typedef struct tmac_tune_options {
     size_t struct_size;
-    int64_t columns;         /* the layout is chosen for; 0: 1, for generating text */
+    int64_t batch;         /* the layout is chosen for; 0: 1, for generating text */
     double seconds;          /* to spend on each candidate, at most 60; 0: 0.1 */
     tmac_progress *progress; /* NULL: none */
     void *progress_host;     /* passed to progress */
@@ -483,7 +483,7 @@ typedef struct tmac_tune_options {
 
 /* Measures what is fastest for weights of this description (its data pointers are not looked at) in
  * this context, with its threads, and adds the choice to `tuning`. Needs room for one packed matrix
- * and the tables and results of 256 columns. `options` may be NULL. Nothing else should run on the
+ * and the tables and results of 256 inputs. `options` may be NULL. Nothing else should run on the
  * machine meanwhile. */
 TMAC_API tmac_status tmac_tune(const tmac_context *context, tmac_tuning *tuning,
                                const tmac_weights_desc *desc, const tmac_tune_options *options);

@@ -8,7 +8,7 @@
 void tmac_sum_int8_groups(const struct tmac_build *build, int group_k, int16_t *sums)
 {
     const int quads = group_k / 4, groups = build->blocks * build->block_k / group_k;
-    const size_t columns = build->meta_stride;
+    const size_t batch = build->meta_stride;
 
     for (int g = 0; g < groups; g++) {
         const uint8_t *x = build->tables + (size_t)(g * quads) * build->group_stride;
@@ -17,7 +17,7 @@ void tmac_sum_int8_groups(const struct tmac_build *build, int group_k, int16_t *
         for (int q = 0; q < quads; q++, x += build->group_stride)
             for (int i = 0; i < 4; i++)
                 sum += (int8_t)x[i];
-        sums[(size_t)(g / 2) * columns * 2 + (size_t)(g % 2)] = (int16_t)sum;
+        sums[(size_t)(g / 2) * batch * 2 + (size_t)(g % 2)] = (int16_t)sum;
     }
 }
 
@@ -45,7 +45,7 @@ static int16_t round_even(float x)
 }
 
 /* One block: T and S of its groups, and what a unit of S stands for. */
-static float sum_block(const float *x, int groups, int group_k, float scale, size_t columns,
+static float sum_block(const float *x, int groups, int group_k, float scale, size_t batch,
                        int16_t *sums)
 {
     const bool counts = scale > 0.0f; /* neither 0 nor NaN */
@@ -58,7 +58,7 @@ static float sum_block(const float *x, int groups, int group_k, float scale, siz
     }
     const float factor = most >= 0x1p-10f ? 127.0f / most : 0.0f;
     for (int g = 0; g < groups; g++) {
-        int16_t *pair = sums + (size_t)(g / 2) * columns * 4 + (size_t)(g % 2);
+        int16_t *pair = sums + (size_t)(g / 2) * batch * 4 + (size_t)(g % 2);
         pair[0] = round_even(16.0f * u[g]);
         pair[2] = round_even(u[g] * factor);
     }
@@ -68,12 +68,12 @@ static float sum_block(const float *x, int groups, int group_k, float scale, siz
 void tmac_sum_lookup_groups(const struct tmac_build *build, int group_k, int16_t *sums)
 {
     const int groups = build->block_k / group_k;
-    const size_t columns = build->meta_stride;
+    const size_t batch = build->meta_stride;
 
     for (int b = 0; b < build->blocks; b++) {
-        const size_t meta = (size_t)b * columns;
+        const size_t meta = (size_t)b * batch;
         build->sum[meta] =
             sum_block(build->x + (size_t)b * (size_t)build->block_k, groups, group_k,
-                      build->scale[meta], columns, sums + (size_t)(b * groups / 2) * columns * 4);
+                      build->scale[meta], batch, sums + (size_t)(b * groups / 2) * batch * 4);
     }
 }

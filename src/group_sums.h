@@ -5,7 +5,7 @@
 
 #include "kernels.h"
 
-/* For the chunk of one column whose tables were built as `build` says; `sums` is where those of its first
+/* For the chunk of one input whose tables were built as `build` says; `sums` is where those of its first
  * pair of groups go. */
 void tmac_sum_int8_groups(const struct tmac_build *build, int group_k, int16_t *sums);
 /* Also sets build->sum. */

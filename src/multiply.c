@@ -3,39 +3,39 @@
 
 #include <string.h>
 
-/* How a multiplication walks: for a block of columns, for a block of tiles, for a chunk of steps, for
+/* How a multiplication walks: for a block of inputs, for a block of tiles, for a chunk of steps, for
  * every tile: find or expand the scales of the chunk, then multiply panel by panel. The sums of a
  * block of tiles are kept aside, then its rows are copied to y.
  *
  * One panel (gemv): tiles one by one, so that weights are one stream; chunks as long as their scales
  * fit, or the whole row where they are read in place.
  * int8 (gemm): tiles one by one, though the results of two are copied at once. A kernel unpacks the
- * codes of a chunk once for all columns (8 steps x 32 rows x 32 = 8 KB), the sums of a tile stay in
- * the first-level cache (128 columns x 32 rows x 4 bytes = 16 KB) and the tables of 128 columns in the
+ * codes of a chunk once for all inputs (8 steps x 32 rows x 32 = 8 KB), the sums of a tile stay in
+ * the first-level cache (128 inputs x 32 rows x 4 bytes = 16 KB) and the tables of 128 inputs in the
  * second (4096 x 128 = 512 KB).
- * Lookup (gemm): the chunk's tables of a column block stay in the first-level cache while the tiles
- * stream past (8 steps x 16 columns x 128 bytes = 16 KB), the sums of a block of tiles in the second
- * (512 rows x 16 columns x 4 bytes = 32 KB). */
+ * Lookup (gemm): the chunk's tables of an input block stay in the first-level cache while the tiles
+ * stream past (8 steps x 16 inputs x 128 bytes = 16 KB), the sums of a block of tiles in the second
+ * (512 rows x 16 inputs x 4 bytes = 32 KB). */
 struct blocking {
-    int64_t columns;
+    int64_t batch;
     int64_t tiles;
     int64_t sweep; /* tiles that a chunk is multiplied with before the next */
     int64_t steps; /* a multiple of 8, so that chunks start at super-groups of 256 */
 };
 
 enum {
-    INT8_COLUMNS = 128,
-    LOOKUP_COLUMNS = 16,
+    INT8_BATCH = 128,
+    LOOKUP_BATCH = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
-    ASIDE = 8192,      /* floats: 512 rows x 16 columns, 2 tiles x 32 rows x 128 columns */
+    ASIDE = 8192,      /* floats: 512 rows x 16 inputs, 2 tiles x 32 rows x 128 inputs */
     MAX_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
 };
 
-/* Scales that need no expansion: floats, and f16 for one column where the kernel converts them. With
+/* Scales that need no expansion: floats, and f16 for one input where the kernel converts them. With
  * groups of 16 the last step may reach into a group that is not there. */
-static bool scales_in_place(const struct tmac_product *product, int64_t columns)
+static bool scales_in_place(const struct tmac_product *product, int64_t batch)
 {
     const struct tmac_spec *spec = &product->shape->spec;
 
@@ -45,7 +45,7 @@ static bool scales_in_place(const struct tmac_product *product, int64_t columns)
         spec->group < TMAC_STEP_K)
         return false;
     return spec->scale_type == TMAC_SCALE_KIND_F32 ||
-           (spec->scale_type == TMAC_SCALE_KIND_F16 && columns < 4 /* panels of 1 */ &&
+           (spec->scale_type == TMAC_SCALE_KIND_F16 && batch < 4 /* panels of 1 */ &&
             product->kernel->half);
 }
 
@@ -56,43 +56,43 @@ static int64_t least(int64_t a, int64_t b)
 
 bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape)
 {
-    const int64_t floats = (int64_t)blocking->columns * blocking->tiles * shape->tile_rows;
+    const int64_t floats = (int64_t)blocking->batch * blocking->tiles * shape->tile_rows;
 
-    return blocking->columns > 0 && blocking->columns % TMAC_MAX_PANEL == 0 &&
-           blocking->columns <= ASIDE && blocking->tiles > 0 && blocking->tiles <= ASIDE &&
+    return blocking->batch > 0 && blocking->batch % TMAC_MAX_PANEL == 0 &&
+           blocking->batch <= ASIDE && blocking->tiles > 0 && blocking->tiles <= ASIDE &&
            floats <= ASIDE && blocking->steps > 0 && blocking->steps % 8 == 0 &&
            (shape->spec.whole_row ||
             blocking->steps <= MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
 }
 
-static struct blocking choose_blocking(const struct tmac_product *product, int64_t columns)
+static struct blocking choose_blocking(const struct tmac_product *product, int64_t batch)
 {
     const struct tmac_shape *shape = product->shape;
 
-    if (columns <= TMAC_MAX_PANEL) {
-        const int64_t steps = scales_in_place(product, columns)
+    if (batch <= TMAC_MAX_PANEL) {
+        const int64_t steps = scales_in_place(product, batch)
                                   ? ENDLESS
                                   : least(GEMV_STEPS, MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
-    if (product->blocking.columns) {
+    if (product->blocking.batch) {
         const struct tmac_blocking *tuned = &product->blocking;
-        return (struct blocking){tuned->columns, tuned->tiles, int8 ? 1 : tuned->tiles,
+        return (struct blocking){tuned->batch, tuned->tiles, int8 ? 1 : tuned->tiles,
                                  tuned->steps};
     }
     if (int8)
-        return (struct blocking){INT8_COLUMNS, 2, 1, 8};
-    return (struct blocking){LOOKUP_COLUMNS, LOOKUP_ROWS / shape->tile_rows,
+        return (struct blocking){INT8_BATCH, 2, 1, 8};
+    return (struct blocking){LOOKUP_BATCH, LOOKUP_ROWS / shape->tile_rows,
                              LOOKUP_ROWS / shape->tile_rows, 8};
 }
 
-/* Tiles and columns whose sums are kept aside at once. */
+/* Tiles and inputs whose sums are kept aside at once. */
 struct target {
     int64_t tile_begin, tile_end;
-    int64_t column_begin, column_end;
+    int64_t input_begin, input_end;
     bool in_place; /* scales are */
-    float *sums;   /* [column][row from the first of tile_begin] */
+    float *sums;   /* [input][row from the first of tile_begin] */
     size_t stride;
     struct tmac_tile
         tile; /* what all tiles have in common: to fill it takes as long as a small tile */
@@ -158,7 +158,7 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
         tile->minimum = NULL;
 }
 
-/* How many panels of 8 columns there are from column `first`; 1 where a smaller one is left. */
+/* How many panels of 8 inputs there are from input `first`; 1 where a smaller one is left. */
 static int full_panels(int64_t first, int64_t end)
 {
     const int64_t panels = (end - first) / TMAC_MAX_PANEL;
@@ -182,25 +182,25 @@ static void multiply_tile(const struct tmac_product *product, struct target *tar
     tile->accumulate = step != 0;
     tile->y_stride = target->stride;
     tile_scales(tile, product, bytes, step, target->in_place, &scales);
-    for (int64_t c = target->column_begin; c < target->column_end;) {
+    for (int64_t c = target->input_begin; c < target->input_end;) {
         const struct tmac_panel panel = tmac_table_panel(tables, c);
-        const size_t columns = (size_t)panel.columns;
+        const size_t batch = (size_t)panel.batch;
         const float *act_scale = (const float *)(const void *)(product->tables + panel.scales);
         const float *act_sum = (const float *)(const void *)(product->tables + panel.sums);
 
-        tile->columns = panel.columns;
-        tile->panels = product->kernel->panels ? full_panels(c, target->column_end) : 1;
-        tile->tables = product->tables + panel.data + (size_t)step * tables->step_bytes * columns;
-        tile->act_scale = act_scale + block * columns;
-        tile->act_sum = act_sum + block * columns;
+        tile->batch = panel.batch;
+        tile->panels = product->kernel->panels ? full_panels(c, target->input_end) : 1;
+        tile->tables = product->tables + panel.data + (size_t)step * tables->step_bytes * batch;
+        tile->act_scale = act_scale + block * batch;
+        tile->act_sum = act_sum + block * batch;
         if (tables->group_k)
             tile->nested.group_sum =
                 (const int16_t *)(const void *)(product->tables + panel.group_sums) +
-                (size_t)(k >> shape->group_log2) * columns * tmac_table_group_sums(tables->kind);
+                (size_t)(k >> shape->group_log2) * batch * tmac_table_group_sums(tables->kind);
         tile->y = target->sums + (tile_index - target->tile_begin) * shape->tile_rows +
-                  (size_t)(c - target->column_begin) * target->stride;
+                  (size_t)(c - target->input_begin) * target->stride;
         product->kernel->multiply(tile);
-        c += tile->columns * tile->panels;
+        c += tile->batch * tile->panels;
     }
 }
 
@@ -212,14 +212,14 @@ static void copy_rows(const struct tmac_product *product, const struct target *t
     const int64_t last = target->tile_end * product->shape->tile_rows;
     const int64_t begin = first < row_begin ? row_begin : first, end = least(last, row_end);
 
-    for (int64_t c = target->column_begin; c < target->column_end; c++)
+    for (int64_t c = target->input_begin; c < target->input_end; c++)
         memcpy(product->y + c * product->stride + begin,
-               target->sums + (size_t)(c - target->column_begin) * target->stride + (begin - first),
+               target->sums + (size_t)(c - target->input_begin) * target->stride + (begin - first),
                (size_t)(end - begin) * sizeof *product->y);
 }
 
-/* Where the sums of a target go: right to y where it is one whole tile of a few columns, else aside,
- * to be copied from there. Many columns lie too far apart in y to be added to there. */
+/* Where the sums of a target go: right to y where it is one whole tile of a few inputs, else aside,
+ * to be copied from there. Many inputs lie too far apart in y to be added to there. */
 static bool place_sums(const struct tmac_product *product, struct target *target, int64_t row_begin,
                        int64_t row_end, float *aside)
 {
@@ -227,9 +227,9 @@ static bool place_sums(const struct tmac_product *product, struct target *target
     const int64_t first = target->tile_begin * tile_rows, last = target->tile_end * tile_rows;
     const bool in_y = target->tile_end - target->tile_begin == 1 && first >= row_begin &&
                       last <= row_end &&
-                      target->column_end - target->column_begin <= TMAC_MAX_PANEL;
+                      target->input_end - target->input_begin <= TMAC_MAX_PANEL;
 
-    target->sums = in_y ? product->y + target->column_begin * product->stride + first : aside;
+    target->sums = in_y ? product->y + target->input_begin * product->stride + first : aside;
     target->stride = in_y ? (size_t)product->stride : (size_t)(last - first);
     return in_y;
 }
@@ -247,7 +247,7 @@ static struct tmac_tile common_tile(const struct tmac_product *product)
         .block_shift = shape->block_shift,
         .nested.sub = shape->spec.sub_kind,
         .nested.group_k = shape->table_group,
-        .panel_stride = product->table_shape->column_bytes * TMAC_MAX_PANEL,
+        .panel_stride = product->table_shape->input_bytes * TMAC_MAX_PANEL,
     };
 }
 
@@ -262,22 +262,22 @@ static void multiply_sweep(const struct tmac_product *product, struct target *ta
 }
 
 void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
-                   int64_t column_begin, int64_t column_end)
+                   int64_t input_begin, int64_t input_end)
 {
     _Alignas(64) float sums[ASIDE];
-    const int64_t columns = column_end - column_begin;
+    const int64_t batch = input_end - input_begin;
     const int64_t tile_rows = product->shape->tile_rows;
-    const struct blocking blocking = choose_blocking(product, columns);
-    struct target target = {.in_place = scales_in_place(product, columns),
+    const struct blocking blocking = choose_blocking(product, batch);
+    struct target target = {.in_place = scales_in_place(product, batch),
                             .tile = common_tile(product)};
 
     if (row_begin >= row_end)
         return;
-    for (int64_t c = column_begin; c < column_end; c = target.column_end) {
+    for (int64_t c = input_begin; c < input_end; c = target.input_end) {
         const int64_t tiles_end = (row_end + tile_rows - 1) / tile_rows;
 
-        target.column_begin = c;
-        target.column_end = least(c + blocking.columns, column_end);
+        target.input_begin = c;
+        target.input_end = least(c + blocking.batch, input_end);
         for (int64_t t = row_begin / tile_rows; t < tiles_end; t = target.tile_end) {
             target.tile_begin = t;
             target.tile_end = least(t + blocking.tiles, tiles_end);
@@ -291,11 +291,11 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
     }
 }
 
-/* The result cut into rows x columns of tasks. */
+/* The result cut into rows x inputs of tasks. */
 struct grid {
     const struct tmac_product *product;
     int64_t row_begin, row_end;
-    int64_t row_parts, column_parts;
+    int64_t row_parts, input_parts;
 };
 
 /* The first of part `part` of `parts` of [begin, end), at a multiple of `step`. */
@@ -309,15 +309,15 @@ static int64_t cut(int64_t begin, int64_t end, int64_t step, int64_t part, int64
 static void multiply_task(void *arg, int index)
 {
     const struct grid *grid = arg;
-    const int64_t row_part = index % grid->row_parts, column_part = index / grid->row_parts;
+    const int64_t row_part = index % grid->row_parts, input_part = index / grid->row_parts;
     const int64_t step = grid->product->shape->tile_rows;
-    const int64_t columns = grid->product->table_shape->columns;
+    const int64_t batch = grid->product->table_shape->batch;
 
     tmac_multiply(grid->product,
                   cut(grid->row_begin, grid->row_end, step, row_part, grid->row_parts),
                   cut(grid->row_begin, grid->row_end, step, row_part + 1, grid->row_parts),
-                  cut(0, columns, TMAC_MAX_PANEL, column_part, grid->column_parts),
-                  cut(0, columns, TMAC_MAX_PANEL, column_part + 1, grid->column_parts));
+                  cut(0, batch, TMAC_MAX_PANEL, input_part, grid->input_parts),
+                  cut(0, batch, TMAC_MAX_PANEL, input_part + 1, grid->input_parts));
 }
 
 void tmac_multiply_parallel(const struct tmac_context *context, const struct tmac_product *product,
@@ -325,16 +325,16 @@ void tmac_multiply_parallel(const struct tmac_context *context, const struct tma
 {
     const int64_t tile_rows = product->shape->tile_rows;
     const int64_t tiles = (row_end + tile_rows - 1) / tile_rows - row_begin / tile_rows;
-    const int64_t panels = (product->table_shape->columns + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
+    const int64_t panels = (product->table_shape->batch + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
     /* 2^17 multiplications take a few microseconds, about what it costs to wake a thread. */
     const double work = (double)(row_end - row_begin) * (double)product->shape->spec.cols *
-                        (double)product->table_shape->columns;
+                        (double)product->table_shape->batch;
     const int64_t tasks = tmac_tasks(context, work, 1 << 17);
     struct grid grid = {product, row_begin, row_end, least(tasks, tiles), 1};
 
-    if (row_begin >= row_end || product->table_shape->columns == 0)
+    if (row_begin >= row_end || product->table_shape->batch == 0)
         return;
-    /* Too few rows for all tasks: share out the columns as well. */
-    grid.column_parts = least(tasks / grid.row_parts, panels);
-    tmac_run(context, (int)(grid.row_parts * grid.column_parts), multiply_task, &grid);
+    /* Too few rows for all tasks: share out the inputs as well. */
+    grid.input_parts = least(tasks / grid.row_parts, panels);
+    tmac_run(context, (int)(grid.row_parts * grid.input_parts), multiply_task, &grid);
 }

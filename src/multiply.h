@@ -16,17 +16,17 @@ struct tmac_product {
     const void *packed;
     const struct tmac_table_shape *table_shape;
     const uint8_t *tables;
-    float *y; /* row 0, column 0 */
+    float *y; /* row 0, input 0 */
     int64_t stride;
     struct tmac_blocking blocking;
 };
 
-/* Rows [row_begin, row_end) of columns [column_begin, column_end), on the calling thread;
- * column_begin must be the start of a panel. */
+/* Rows [row_begin, row_end) of inputs [input_begin, input_end), on the calling thread;
+ * input_begin must be the start of a panel. */
 void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
-                   int64_t column_begin, int64_t column_end);
+                   int64_t input_begin, int64_t input_end);
 
-/* Rows [row_begin, row_end) of all columns, split over the context's threads. */
+/* Rows [row_begin, row_end) of all inputs, split over the context's threads. */
 void tmac_multiply_parallel(const struct tmac_context *context, const struct tmac_product *product,
                             int64_t row_begin, int64_t row_end);
 

@@ -44,7 +44,7 @@ struct tmac_shape {
 
 /* How a multiplication walks, where that was measured: see choose_blocking in multiply.c. */
 struct tmac_blocking {
-    int columns; /* many columns are cut into so many, a multiple of 8; 0: the library's own choice
+    int batch; /* many inputs are cut into so many, a multiple of 8; 0: the library's own choice
                     of these three */
     int tiles;   /* whose sums are kept aside */
     int steps;   /* in a chunk; a multiple of 8, so that chunks start at super-groups of 256 */

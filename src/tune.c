@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Columns that blockings are compared with: a prompt's, and a multiple of every block of columns. */
-enum { MANY_COLUMNS = 256, MAX_BLOCKINGS = 32 };
+/* Inputs that blockings are compared with: a prompt's, and a multiple of every block of inputs. */
+enum { MANY_BATCH = 256, MAX_BLOCKINGS = 32 };
 
 /* What is multiplied, in memory of the context's allocator. */
 struct trial {
@@ -47,7 +47,7 @@ static void fill_weights(const struct tmac_shape *shape, uint8_t *packed)
     }
 }
 
-static void fill_columns(float *x, size_t count)
+static void fill_inputs(float *x, size_t count)
 {
     uint32_t random = 1;
 
@@ -61,25 +61,25 @@ static tmac_status build_tables(const struct trial *trial)
 {
     const struct tmac_context *context = trial->tuner->context;
     const struct tmac_table_shape *shape = &trial->table_shape;
-    const size_t count = (size_t)shape->cols * (size_t)shape->columns;
+    const size_t count = (size_t)shape->cols * (size_t)shape->batch;
     float *x = tmac_context_alloc(context, count * sizeof *x, TMAC_PACKED_ALIGNMENT);
     const tmac_activations activations = {.struct_size = sizeof activations,
                                           .cols = shape->cols,
-                                          .columns = shape->columns,
+                                          .batch = shape->batch,
                                           .data = x};
     const struct tmac_table_source source = {&context->kernels, shape, &activations,
                                              context->exact};
 
     if (!x)
         return TMAC_ERROR_MEMORY;
-    fill_columns(x, count);
+    fill_inputs(x, count);
     tmac_table_build(&source, 0, 1, trial->tables);
     tmac_context_release(context, x);
     return TMAC_OK;
 }
 
-/* Room for `columns` columns, and their tables. */
-static tmac_status trial_columns(struct trial *trial, int64_t columns)
+/* Room for `batch` inputs, and their tables. */
+static tmac_status trial_batch(struct trial *trial, int64_t batch)
 {
     const struct tmac_context *context = trial->tuner->context;
     const struct tmac_spec *spec = &trial->shape.spec;
@@ -87,11 +87,11 @@ static tmac_status trial_columns(struct trial *trial, int64_t columns)
     tmac_status status;
 
     if ((status = tmac_table_shape_init(&trial->table_shape, trial->shape.table_layout, spec->cols,
-                                        columns)) ||
+                                        batch)) ||
         (status = tmac_table_bytes(&trial->table_shape, &table_bytes)))
         return status;
-    if (!tmac_size_mul((size_t)spec->rows * sizeof(float), (size_t)columns, &y_bytes) ||
-        !tmac_size_mul((size_t)spec->cols * sizeof(float), (size_t)columns, &x_bytes))
+    if (!tmac_size_mul((size_t)spec->rows * sizeof(float), (size_t)batch, &y_bytes) ||
+        !tmac_size_mul((size_t)spec->cols * sizeof(float), (size_t)batch, &x_bytes))
         return TMAC_ERROR_OVERFLOW;
     tmac_context_release(context, trial->tables);
     tmac_context_release(context, trial->y);
@@ -101,7 +101,7 @@ static tmac_status trial_columns(struct trial *trial, int64_t columns)
 }
 
 static tmac_status trial_new(struct trial *trial, const struct tmac_tuner *tuner,
-                             enum tmac_layout layout, int64_t columns)
+                             enum tmac_layout layout, int64_t batch)
 {
     struct tmac_spec spec = tuner->spec;
     tmac_status status;
@@ -114,7 +114,7 @@ static tmac_status trial_new(struct trial *trial, const struct tmac_tuner *tuner
     if (!trial->packed)
         return TMAC_ERROR_MEMORY;
     fill_weights(&trial->shape, trial->packed);
-    return trial_columns(trial, columns);
+    return trial_batch(trial, batch);
 }
 
 static double now(void)
@@ -162,7 +162,7 @@ static int list_blockings(const struct tmac_shape *shape,
                           struct tmac_blocking blockings[MAX_BLOCKINGS])
 {
     static const struct {
-        int columns, rows;
+        int batch, rows;
     } int8[] = {{64, 64}, {64, 128}, {128, 32}, {128, 64}, {256, 32}},
       lookup[] = {{8, 512}, {8, 1024}, {16, 256}, {16, 512}, {32, 256}, {64, 128}};
     const bool direct = tmac_layout_is_direct(shape->spec.layout);
@@ -173,9 +173,9 @@ static int list_blockings(const struct tmac_shape *shape,
     blockings[0] = (struct tmac_blocking){0};
     for (int i = 0; i < sizes; i++)
         for (int steps = 8; steps <= 32; steps *= 2) {
-            const int columns = direct ? int8[i].columns : lookup[i].columns;
+            const int batch = direct ? int8[i].batch : lookup[i].batch;
             const int rows = direct ? int8[i].rows : lookup[i].rows;
-            const struct tmac_blocking blocking = {columns, rows / shape->tile_rows, steps};
+            const struct tmac_blocking blocking = {batch, rows / shape->tile_rows, steps};
 
             if (tmac_blocking_fits(&blocking, shape))
                 blockings[count++] = blocking;
@@ -183,7 +183,7 @@ static int list_blockings(const struct tmac_shape *shape,
     return count;
 }
 
-/* The fastest layout at the tuner's columns. */
+/* The fastest layout at the tuner's inputs. */
 static tmac_status tune_layout(const struct tmac_tuner *tuner, const enum tmac_layout *layouts,
                                int layout_count, int count, enum tmac_layout *best)
 {
@@ -195,7 +195,7 @@ static tmac_status tune_layout(const struct tmac_tuner *tuner, const enum tmac_l
 
         snprintf(what, sizeof what, "layout %s", tmac_layout_name(layouts[i]));
         tell(tuner, i, count, what);
-        const tmac_status status = trial_new(&trial, tuner, layouts[i], tuner->columns);
+        const tmac_status status = trial_new(&trial, tuner, layouts[i], tuner->batch);
         const double time = status == TMAC_OK ? trial_time(&trial, (struct tmac_blocking){0}) : 0;
         trial_free(&trial);
         if (status != TMAC_OK)
@@ -216,8 +216,8 @@ static void tune_blocking(const struct trial *trial, const struct tmac_blocking 
     for (int i = 0; first + i < count; i++) {
         char what[64];
 
-        snprintf(what, sizeof what, "%d columns: blocks of %d columns, %d tiles, %d steps",
-                 MANY_COLUMNS, blockings[i].columns, blockings[i].tiles, blockings[i].steps);
+        snprintf(what, sizeof what, "%d inputs: blocks of %d inputs, %d tiles, %d steps",
+                 MANY_BATCH, blockings[i].batch, blockings[i].tiles, blockings[i].steps);
         tell(trial->tuner, first + i, count, what);
         const double time = trial_time(trial, blockings[i]);
         if (i == 0 || time < best_time) {
@@ -240,7 +240,7 @@ tmac_status tmac_tune_measure(const struct tmac_tuner *tuner, struct tmac_tuned 
     if ((status = tune_layout(tuner, layouts, layout_count, layout_count + MAX_BLOCKINGS,
                               &best->layout)))
         return status;
-    status = trial_new(&trial, tuner, best->layout, MANY_COLUMNS);
+    status = trial_new(&trial, tuner, best->layout, MANY_BATCH);
     if (status == TMAC_OK) {
         const int count = layout_count + list_blockings(&trial.shape, blockings);
         tune_blocking(&trial, blockings, layout_count, count, &best->blocking);

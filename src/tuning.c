@@ -79,10 +79,10 @@ static void print_choice(const struct tmac_tuned *tuned, char text[TMAC_TUNING_M
     snprintf(text, TMAC_TUNING_MAX_LINE,
              "isa 0x%" PRIx64 " threads %" PRId64 " rows %" PRId64 " cols %" PRId64
              " width %" PRId64 " group %" PRId64 " super %" PRId64 " scale %" PRId64
-             " zero %" PRId64 " sub %" PRId64 " layout %s columns %d tiles %d steps %d",
+             " zero %" PRId64 " sub %" PRId64 " layout %s inputs %d tiles %d steps %d",
              (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width + TMAC_WIDTH_1,
              key->group, key->super_group, key->scale_type, key->zero_kind, key->sub_kind,
-             tmac_layout_name(tuned->layout), blocking->columns, blocking->tiles, blocking->steps);
+             tmac_layout_name(tuned->layout), blocking->batch, blocking->tiles, blocking->steps);
 }
 
 size_t tmac_tuning_lines(const struct tmac_tuning *tuning)
@@ -113,10 +113,10 @@ static bool scan_choice(const char *line, struct tmac_tuned *tuned)
                "isa 0x%8" SCNx64 " threads %18" SCNd64 " rows %18" SCNd64 " cols %18" SCNd64
                " width %18" SCNd64 " group %18" SCNd64 " super %18" SCNd64 " scale %18" SCNd64
                " zero %18" SCNd64 " sub %18" SCNd64
-               " layout %15s columns %8d tiles %8d steps %8d%n",
+               " layout %15s inputs %8d tiles %8d steps %8d%n",
                &isa_mask, &key->threads, &key->rows, &key->cols, &key->width, &key->group,
                &key->super_group, &key->scale_type, &key->zero_kind, &key->sub_kind, layout,
-               &blocking->columns, &blocking->tiles, &blocking->steps, &end) != 14 ||
+               &blocking->batch, &blocking->tiles, &blocking->steps, &end) != 14 ||
         end < 0 || line[end])
         return false;
     key->isa_mask = (int64_t)isa_mask;

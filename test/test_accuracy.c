@@ -201,28 +201,28 @@ static void check_row(const struct matrix *m, const tmac_weights_info *info, int
 }
 
 static struct errors measure(const struct matrix_kind *kind, tmac_context *context, enum data data,
-                             size_t columns, uint64_t index)
+                             size_t batch, uint64_t index)
 {
     struct rng rng = rng_stream(seed, 1, index);
     const size_t cols = (size_t)kind->cols, rows = (size_t)kind->rows;
     tmac_weights_info info = {.struct_size = sizeof info};
-    float *x = malloc(cols * columns * sizeof *x), *y = malloc(rows * columns * sizeof *y);
+    float *x = malloc(cols * batch * sizeof *x), *y = malloc(rows * batch * sizeof *y);
     const tmac_activations activations = {.struct_size = sizeof activations,
                                           .cols = kind->cols,
-                                          .columns = (int64_t)columns,
+                                          .batch = (int64_t)batch,
                                           .data = x};
     struct errors errors = {0, 0, 0};
     struct matrix m;
     tmac_weights *weights;
 
     matrix_new(&m, kind, &rng);
-    for (size_t i = 0; i < cols * columns; i++)
+    for (size_t i = 0; i < cols * batch; i++)
         x[i] = draw(data, (int64_t)(i % cols), &rng);
     CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
     CHECK_OK(tmac_weights_query(weights, &info));
     check_spoil_stack();
     CHECK_OK(tmac_matmul(context, weights, &activations, y, kind->rows));
-    for (size_t n = 0; n < columns; n++)
+    for (size_t n = 0; n < batch; n++)
         for (size_t r = 0; r < rows; r++)
             check_row(&m, &info, (int64_t)r, x + n * cols, y[n * rows + r], &errors,
                       data_names[data]);

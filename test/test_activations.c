@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 65, COLS = 544, COLUMNS = 11 }; /* 544: more than 2 chunks of 256, not a whole third */
+enum { ROWS = 65, COLS = 544, BATCH = 11 }; /* 544: more than 2 chunks of 256, not a whole third */
 
 static uint64_t seed;
 
@@ -25,7 +25,7 @@ static void fixture(struct problem *p, int layout, int width, int64_t group, tma
                                      .width = (tmac_width)width,
                                      .group = group,
                                      .zero = zero};
-    problem_new(p, &kind, (enum tmac_layout)layout, COLUMNS, &rng);
+    problem_new(p, &kind, (enum tmac_layout)layout, BATCH, &rng);
 }
 
 static void for_each(void (*check)(const struct problem *p, tmac_context *context))
@@ -49,11 +49,11 @@ static void for_each(void (*check)(const struct problem *p, tmac_context *contex
     }
 }
 
-/* ROWS * COLUMNS floats, freed by the caller. */
+/* ROWS * BATCH floats, freed by the caller. */
 static float *multiply(const struct problem *p, const tmac_context *context,
                        const tmac_activations *x)
 {
-    float *y = malloc((size_t)(ROWS * x->columns) * sizeof *y);
+    float *y = malloc((size_t)(ROWS * x->batch) * sizeof *y);
     check_spoil_stack();
     CHECK_OK(tmac_matmul(context, p->weights, x, y, ROWS));
     return y;
@@ -63,9 +63,9 @@ static void check_equal(const struct problem *p, const tmac_context *context,
                         const tmac_activations *a, const tmac_activations *b, const char *what)
 {
     float *y_a = multiply(p, context, a), *y_b = multiply(p, context, b);
-    const size_t at = check_floats(y_a, y_b, ROWS * COLUMNS);
+    const size_t at = check_floats(y_a, y_b, ROWS * BATCH);
 
-    CHECK(at == ROWS * COLUMNS, "%s, %s, %s: [%zu] %.9g and %.9g", matrix_name(&p->matrix.kind),
+    CHECK(at == ROWS * BATCH, "%s, %s, %s: [%zu] %.9g and %.9g", matrix_name(&p->matrix.kind),
           p->info.layout, what, at, (double)y_a[at], (double)y_b[at]);
     free(y_a);
     free(y_b);
@@ -76,10 +76,10 @@ static void check_equal(const struct problem *p, const tmac_context *context,
 /* Of random halves, and of the floats they stand for; both between guard pages. */
 static void check_halves(const struct problem *p, tmac_context *context)
 {
-    enum { STRIDE = COLS + 3, COUNT_X = (COLUMNS - 1) * STRIDE + COLS };
+    enum { STRIDE = COLS + 3, COUNT_X = (BATCH - 1) * STRIDE + COLS };
     struct rng rng = rng_stream(seed, 2, 0);
     struct guard halves, floats;
-    tmac_activations narrow = problem_activations(p, COLUMNS), wide = narrow;
+    tmac_activations narrow = problem_activations(p, BATCH), wide = narrow;
     uint16_t *half = guard_new(&halves, COUNT_X * sizeof *half, sizeof *half, GUARD_END);
     float *x = guard_new(&floats, COUNT_X * sizeof *x, sizeof *x, GUARD_END);
 
@@ -117,28 +117,28 @@ static void int8_new(struct int8_case *c, int64_t scale_group, struct rng *rng)
 {
     const int64_t tight = scale_group ? (COLS + scale_group - 1) / scale_group : 1;
     const int64_t stride = tight + 2;
-    int8_t *data = guard_new(&c->data, COLUMNS * COLS, 1, GUARD_END);
-    float *scales = guard_new(&c->scales, (size_t)((COLUMNS - 1) * stride + tight) * sizeof *scales,
+    int8_t *data = guard_new(&c->data, BATCH * COLS, 1, GUARD_END);
+    float *scales = guard_new(&c->scales, (size_t)((BATCH - 1) * stride + tight) * sizeof *scales,
                               sizeof *scales, GUARD_END);
-    float *x = guard_new(&c->floats, COLUMNS * COLS * sizeof *x, sizeof *x, GUARD_END);
+    float *x = guard_new(&c->floats, BATCH * COLS * sizeof *x, sizeof *x, GUARD_END);
 
-    rng_bytes(rng, data, COLUMNS * COLS);
+    rng_bytes(rng, data, BATCH * COLS);
     for (size_t i = 0; i < c->scales.size / sizeof *scales; i++)
         scales[i] = 0.01f * rng_normal(rng);
-    for (int64_t n = 0; n < COLUMNS; n++)
+    for (int64_t n = 0; n < BATCH; n++)
         for (int64_t k = 0; k < COLS; k++)
             x[n * COLS + k] = (float)data[n * COLS + k] *
                               scales[n * stride + (scale_group ? k / scale_group : 0)];
     c->narrow = (tmac_activations){.struct_size = sizeof c->narrow,
                                    .type = TMAC_ACTIVATION_I8,
                                    .cols = COLS,
-                                   .columns = COLUMNS,
+                                   .batch = BATCH,
                                    .data = data,
                                    .scales = scales,
                                    .scale_group = scale_group,
                                    .scale_stride = stride};
     c->wide = (tmac_activations){
-        .struct_size = sizeof c->wide, .cols = COLS, .columns = COLUMNS, .data = x};
+        .struct_size = sizeof c->wide, .cols = COLS, .batch = BATCH, .data = x};
 }
 
 static void int8_free(struct int8_case *c)
@@ -185,7 +185,7 @@ static void check_int8_exact(int width, const char *isa, int64_t scale_group)
     struct int8_case c;
     struct matrix m;
     tmac_weights *weights;
-    float y[COLUMNS * ROWS];
+    float y[BATCH * ROWS];
 
     matrix_new(&m, &kind, &rng);
     m.desc.scales = one;
@@ -194,7 +194,7 @@ static void check_int8_exact(int width, const char *isa, int64_t scale_group)
         ((float *)c.scales.at)[i] = i % 3 ? 0.5f : -2.0f;
     CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
     CHECK_OK(tmac_matmul(context, weights, &c.narrow, y, ROWS));
-    for (int64_t n = 0; n < COLUMNS; n++)
+    for (int64_t n = 0; n < BATCH; n++)
         for (int64_t r = 0; r < ROWS; r++) {
             double want = 0;
             for (int64_t k = 0; k < COLS; k++)
@@ -202,7 +202,7 @@ static void check_int8_exact(int width, const char *isa, int64_t scale_group)
                         ((const int8_t *)c.data.at)[n * COLS + k] *
                         (double)c.narrow.scales[n * c.narrow.scale_stride +
                                                 (scale_group ? k / scale_group : 0)];
-            CHECK((double)y[n * ROWS + r] == want, "%s, %s: column %d, row %d: %.9g, expected %.9g",
+            CHECK((double)y[n * ROWS + r] == want, "%s, %s: input %d, row %d: %.9g, expected %.9g",
                   matrix_name(&kind), isa, (int)n, (int)r, (double)y[n * ROWS + r], want);
         }
     tmac_weights_free(weights);
@@ -225,24 +225,24 @@ static void test_int8_is_exact(void **state)
 
 /* ---- special values -------------------------------------------------------------------------- */
 
-/* One bad activation in one column: NaN there, and what it was everywhere else. */
+/* One bad activation in one input: NaN there, and what it was everywhere else. */
 static void check_bad_value(const struct problem *p, tmac_context *context, float bad, int64_t k,
-                            int64_t column)
+                            int64_t input)
 {
-    tmac_activations x = problem_activations(p, COLUMNS);
-    float *copy = malloc(COLUMNS * COLS * sizeof *copy), *y;
+    tmac_activations x = problem_activations(p, BATCH);
+    float *copy = malloc(BATCH * COLS * sizeof *copy), *y;
 
-    memcpy(copy, p->x, COLUMNS * COLS * sizeof *copy);
-    copy[column * COLS + k] = bad;
+    memcpy(copy, p->x, BATCH * COLS * sizeof *copy);
+    copy[input * COLS + k] = bad;
     x.data = copy;
     y = multiply(p, context, &x);
-    for (int64_t n = 0; n < COLUMNS; n++)
+    for (int64_t n = 0; n < BATCH; n++)
         for (int64_t r = 0; r < ROWS; r++) {
             const float got = y[n * ROWS + r], clean = p->y[n * ROWS + r];
-            CHECK(n == column ? isnan(got) : got == clean,
-                  "%s, %s, %s: %g at %d of column %d: column %d, row %d: %.9g, was %.9g",
+            CHECK(n == input ? isnan(got) : got == clean,
+                  "%s, %s, %s: %g at %d of input %d: input %d, row %d: %.9g, was %.9g",
                   matrix_name(&p->matrix.kind), p->info.layout, tmac_context_isa(context),
-                  (double)bad, (int)k, (int)column, (int)n, (int)r, (double)got, (double)clean);
+                  (double)bad, (int)k, (int)input, (int)n, (int)r, (double)got, (double)clean);
         }
     free(copy);
     free(y);
@@ -255,7 +255,7 @@ static void check_not_finite(const struct problem *p, tmac_context *context)
 
     for (size_t i = 0; i < COUNT(places); i++)
         for (size_t b = i % 2; b < COUNT(bad); b += 2)
-            check_bad_value(p, context, bad[b], places[i], (int64_t)(3 * i + b) % COLUMNS);
+            check_bad_value(p, context, bad[b], places[i], (int64_t)(3 * i + b) % BATCH);
 }
 
 static void test_not_finite(void **state)
@@ -269,28 +269,28 @@ static void check_not_finite_types(const struct problem *p, tmac_context *contex
 {
     static const uint16_t bad_f16[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01},
                           bad_bf16[] = {0x7f80, 0xff80, 0x7fc0, 0x7f81};
-    tmac_activations x = problem_activations(p, COLUMNS);
-    uint16_t *half = calloc(COLUMNS * COLS, sizeof *half);
-    int8_t *bytes = calloc(COLUMNS * COLS, 1);
-    float scales[COLUMNS], *y;
+    tmac_activations x = problem_activations(p, BATCH);
+    uint16_t *half = calloc(BATCH * COLS, sizeof *half);
+    int8_t *bytes = calloc(BATCH * COLS, 1);
+    float scales[BATCH], *y;
 
     for (int type = TMAC_ACTIVATION_F16; type <= TMAC_ACTIVATION_I8; type++)
         for (size_t i = 0; i < 4; i++) {
-            const size_t column = i * 3;
-            for (int n = 0; n < COLUMNS; n++)
+            const size_t input = i * 3;
+            for (int n = 0; n < BATCH; n++)
                 scales[n] = 1.0f;
-            half[column * COLS + 300] = type == TMAC_ACTIVATION_F16 ? bad_f16[i] : bad_bf16[i];
-            scales[column] = bf16_to_float(bad_bf16[i]);
+            half[input * COLS + 300] = type == TMAC_ACTIVATION_F16 ? bad_f16[i] : bad_bf16[i];
+            scales[input] = bf16_to_float(bad_bf16[i]);
             x.type = (tmac_activation_type)type;
             x.data = type == TMAC_ACTIVATION_I8 ? (const void *)bytes : half;
             x.scales = type == TMAC_ACTIVATION_I8 ? scales : NULL;
             y = multiply(p, context, &x);
-            for (size_t n = 0; n < COLUMNS; n++)
+            for (size_t n = 0; n < BATCH; n++)
                 for (size_t r = 0; r < ROWS; r++)
-                    CHECK(n == column ? isnan(y[n * ROWS + r]) : y[n * ROWS + r] == 0.0f,
-                          "%s, %s, type %d, column %zu of bad %zu: %g", p->info.layout,
-                          tmac_context_isa(context), type, n, column, (double)y[n * ROWS + r]);
-            half[column * COLS + 300] = 0;
+                    CHECK(n == input ? isnan(y[n * ROWS + r]) : y[n * ROWS + r] == 0.0f,
+                          "%s, %s, type %d, input %zu of bad %zu: %g", p->info.layout,
+                          tmac_context_isa(context), type, n, input, (double)y[n * ROWS + r]);
+            half[input * COLS + 300] = 0;
             free(y);
         }
     free(half);
@@ -307,15 +307,15 @@ static void test_not_finite_types(void **state)
 static void check_nothing(const struct problem *p, tmac_context *context)
 {
     static const float values[] = {0.0f, -0.0f, 1e-30f, -2e-26f, 1e-45f};
-    tmac_activations x = problem_activations(p, COLUMNS);
-    float *copy = malloc(COLUMNS * COLS * sizeof *copy), *y;
+    tmac_activations x = problem_activations(p, BATCH);
+    float *copy = malloc(BATCH * COLS * sizeof *copy), *y;
 
     x.data = copy;
     for (size_t v = 0; v < COUNT(values); v++) {
-        for (size_t i = 0; i < COLUMNS * COLS; i++)
+        for (size_t i = 0; i < BATCH * COLS; i++)
             copy[i] = i % 2 ? values[v] : -values[v];
         y = multiply(p, context, &x);
-        for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        for (size_t i = 0; i < ROWS * BATCH; i++)
             CHECK(y[i] == 0.0f, "%s, %s: x = %g gives %g", matrix_name(&p->matrix.kind),
                   p->info.layout, (double)values[v], (double)y[i]);
         free(y);
@@ -341,8 +341,8 @@ static void test_zero_scales(void **state)
                 struct problem p;
                 tmac_weights *weights;
                 fixture(&p, layout, width, 16, (tmac_zero)zero);
-                const tmac_activations x = problem_activations(&p, COLUMNS);
-                float y[ROWS * COLUMNS];
+                const tmac_activations x = problem_activations(&p, BATCH);
+                float y[ROWS * BATCH];
                 p.matrix.desc.scales = zeros;
                 if (zero == TMAC_ZERO_MINIMUM)
                     p.matrix.desc.minimums = zeros;

@@ -147,7 +147,7 @@ static void test_every_header_bit(void **state)
 static void use_weights(tmac_weights *weights)
 {
     tmac_weights_info info = {.struct_size = sizeof info};
-    tmac_activations x = {.struct_size = sizeof x, .columns = 3};
+    tmac_activations x = {.struct_size = sizeof x, .batch = 3};
     float *data, *out, *y;
 
     CHECK_OK(tmac_weights_query(weights, &info));
@@ -382,18 +382,18 @@ static void test_crafted_kinds(void **state)
 
 /* ---- other contexts -------------------------------------------------------------------------- */
 
-enum { COLUMNS = 11 };
+enum { BATCH = 11 };
 
 static float *multiply(tmac_context *context, const tmac_weights *weights,
                        const struct matrix_kind *kind)
 {
     struct rng rng = rng_stream(seed, 6, 0);
-    float *x = malloc((size_t)kind->cols * COLUMNS * sizeof *x);
-    float *y = malloc((size_t)kind->rows * COLUMNS * sizeof *y);
+    float *x = malloc((size_t)kind->cols * BATCH * sizeof *x);
+    float *y = malloc((size_t)kind->rows * BATCH * sizeof *y);
     const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = kind->cols, .columns = COLUMNS, .data = x};
+        .struct_size = sizeof activations, .cols = kind->cols, .batch = BATCH, .data = x};
 
-    for (int64_t i = 0; i < kind->cols * COLUMNS; i++)
+    for (int64_t i = 0; i < kind->cols * BATCH; i++)
         x[i] = rng_normal(&rng);
     CHECK_OK(tmac_matmul(context, weights, &activations, y, kind->rows));
     free(x);
@@ -415,8 +415,8 @@ static void check_saved(tmac_context *context, const struct matrix_kind *kind, c
     guard_seal(&b.guard);
     y = multiply(context, own, kind);
     y_attached = multiply(contexts.scalar[0], attached, kind);
-    at = check_floats(y, y_attached, (size_t)kind->rows * COLUMNS);
-    CHECK(at == (size_t)kind->rows * COLUMNS, "%s, %s of %s: [%zu] %.9g and %.9g", matrix_name(kind),
+    at = check_floats(y, y_attached, (size_t)kind->rows * BATCH);
+    CHECK(at == (size_t)kind->rows * BATCH, "%s, %s of %s: [%zu] %.9g and %.9g", matrix_name(kind),
           layout, isa, at, (double)y[at], (double)y_attached[at]);
     free(y);
     free(y_attached);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 40, COLS = 128, COLUMNS = 3 };
+enum { ROWS = 40, COLS = 128, BATCH = 3 };
 
 static struct problem p;
 static tmac_tables *tables;
@@ -401,9 +401,9 @@ static const struct change bad_activations[] = {
     X(cols, 0, TMAC_ERROR_SHAPE),
     X(cols, -1, TMAC_ERROR_SHAPE),
     X(cols, INT64_MIN, TMAC_ERROR_SHAPE),
-    X(columns, -1, TMAC_ERROR_SHAPE),
-    X(columns, INT64_MIN, TMAC_ERROR_SHAPE),
-    X(columns, INT64_MAX, TMAC_ERROR_OVERFLOW),
+    X(batch, -1, TMAC_ERROR_SHAPE),
+    X(batch, INT64_MIN, TMAC_ERROR_SHAPE),
+    X(batch, INT64_MAX, TMAC_ERROR_OVERFLOW),
     X(stride, -1, TMAC_ERROR_SHAPE),
     X(stride, COLS - 1, TMAC_ERROR_SHAPE),
     X(stride, INT64_MAX, TMAC_ERROR_OVERFLOW),
@@ -419,13 +419,13 @@ static const struct change bad_activations[] = {
 
 static tmac_activations int8_activations(void)
 {
-    static const int8_t data[COLUMNS * COLS];
-    static const float scales[COLUMNS * COLS / 16];
+    static const int8_t data[BATCH * COLS];
+    static const float scales[BATCH * COLS / 16];
 
     return (tmac_activations){.struct_size = sizeof(tmac_activations),
                               .type = TMAC_ACTIVATION_I8,
                               .cols = COLS,
-                              .columns = COLUMNS,
+                              .batch = BATCH,
                               .data = data,
                               .scales = scales,
                               .scale_group = 16};
@@ -478,14 +478,14 @@ static void test_activations(void **state)
 /* Good activations for other weights. */
 static void test_other_activations(void **state)
 {
-    tmac_activations x = problem_activations(&p, COLUMNS);
+    tmac_activations x = problem_activations(&p, BATCH);
 
     (void)state;
     x.cols = COLS - 32;
     CHECK_STATUS(tmac_matmul(p.context, p.weights, &x, y, ROWS), TMAC_ERROR_SHAPE, "cols");
     CHECK_STATUS(tmac_tables_build(p.context, tables, &x), TMAC_ERROR_SHAPE, "cols");
-    x = problem_activations(&p, COLUMNS + 1);
-    CHECK_STATUS(tmac_tables_build(p.context, tables, &x), TMAC_ERROR_COLUMNS, "columns");
+    x = problem_activations(&p, BATCH + 1);
+    CHECK_STATUS(tmac_tables_build(p.context, tables, &x), TMAC_ERROR_BATCH, "inputs");
     check_y_untouched("other activations");
 }
 
@@ -493,7 +493,7 @@ static void test_other_activations(void **state)
 
 static void test_null_objects(void **state)
 {
-    const tmac_activations x = problem_activations(&p, COLUMNS);
+    const tmac_activations x = problem_activations(&p, BATCH);
     tmac_weights_info info = {.struct_size = sizeof info};
     tmac_weights *weights;
     tmac_tables *made;
@@ -595,7 +595,7 @@ static void test_result_strides(void **state)
                                      {INT64_MIN, TMAC_ERROR_SHAPE},
                                      {INT64_MAX, TMAC_ERROR_OVERFLOW},
                                      {INT64_MAX / 4, TMAC_ERROR_OVERFLOW}};
-    const tmac_activations x = problem_activations(&p, COLUMNS);
+    const tmac_activations x = problem_activations(&p, BATCH);
 
     (void)state;
     CHECK_OK(tmac_tables_build(p.context, tables, &x));
@@ -605,9 +605,9 @@ static void test_result_strides(void **state)
             tmac_gemm(p.context, p.weights, tables, y, stride),
             tmac_gemm_rows(p.context, p.weights, tables, 0, 1, y, stride),
             tmac_matmul(p.context, p.weights, &x, y, stride),
-            tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, COLUMNS, 0, 1, y,
+            tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, BATCH, 0, 1, y,
                                stride),
-            tmac_weights_unpack(p.weights, 0, COLUMNS, y, stride)};
+            tmac_weights_unpack(p.weights, 0, BATCH, y, stride)};
         for (size_t c = 0; c < COUNT(got); c++)
             CHECK((int64_t)got[c] == bad[i][1], "stride %lld, call %zu: status %d",
                   (long long)stride, c, (int)got[c]);
@@ -641,19 +641,19 @@ static void test_misaligned_results(void **state)
 static void test_buffers(void **state)
 {
     const tmac_weights_desc *desc = &p.matrix.desc;
-    const tmac_activations x = problem_activations(&p, COLUMNS);
+    const tmac_activations x = problem_activations(&p, BATCH);
     const uint32_t layout = p.info.table_layout;
     uint8_t *t = tables_guard.at;
     size_t bytes;
 
     (void)state;
-    CHECK_OK(tmac_tables_size(layout, COLS, COLUMNS, &bytes));
+    CHECK_OK(tmac_tables_size(layout, COLS, BATCH, &bytes));
     for (size_t off = 1; off < 64; off += 9) {
         const tmac_status got[] = {
             tmac_packed_begin(p.context, desc, packed + off, packed_guard.size),
             tmac_packed_rows(p.context, desc, 0, ROWS, packed + off, packed_guard.size),
             tmac_tables_build_part(p.context, layout, &x, 0, 1, t + off, bytes),
-            tmac_multiply_rows(p.weights, t + off, bytes, COLUMNS, 0, 1, y, ROWS)};
+            tmac_multiply_rows(p.weights, t + off, bytes, BATCH, 0, 1, y, ROWS)};
         for (size_t c = 0; c < COUNT(got); c++)
             CHECK(got[c] == TMAC_ERROR_ALIGNMENT, "offset %zu, call %zu: status %d", off, c,
                   (int)got[c]);
@@ -664,8 +664,8 @@ static void test_buffers(void **state)
         tmac_packed_rows(p.context, desc, 0, ROWS, packed, p.info.packed_bytes - 1),
         tmac_tables_build_part(p.context, layout, &x, 0, 1, t, bytes - 1),
         tmac_tables_build_part(p.context, layout, &x, 0, 1, t, 0),
-        tmac_multiply_rows(p.weights, t, bytes - 1, COLUMNS, 0, 1, y, ROWS),
-        tmac_multiply_rows(p.weights, t, bytes, COLUMNS + 1, 0, 1, y, ROWS)};
+        tmac_multiply_rows(p.weights, t, bytes - 1, BATCH, 0, 1, y, ROWS),
+        tmac_multiply_rows(p.weights, t, bytes, BATCH + 1, 0, 1, y, ROWS)};
     for (size_t c = 0; c < COUNT(got); c++)
         CHECK(got[c] == TMAC_ERROR_BUFFER_SIZE, "too small, call %zu: status %d", c, (int)got[c]);
     check_y_untouched("buffers");
@@ -687,10 +687,10 @@ static void test_table_sizes(void **state)
                      "layout %#x", (unsigned)layouts[i]);
     CHECK_STATUS(tmac_tables_size(good, 0, 1, &bytes), TMAC_ERROR_SHAPE, "no cols");
     CHECK_STATUS(tmac_tables_size(good, -1, 1, &bytes), TMAC_ERROR_SHAPE, "cols -1");
-    CHECK_STATUS(tmac_tables_size(good, COLS, -1, &bytes), TMAC_ERROR_SHAPE, "columns -1");
+    CHECK_STATUS(tmac_tables_size(good, COLS, -1, &bytes), TMAC_ERROR_SHAPE, "inputs -1");
     CHECK_STATUS(tmac_tables_size(good, INT64_MAX, 1, &bytes), TMAC_ERROR_OVERFLOW, "cols");
     CHECK_STATUS(tmac_tables_size(good, INT64_MAX / 512, 1, &bytes), TMAC_ERROR_OVERFLOW, "cols");
-    CHECK_STATUS(tmac_tables_size(good, COLS, INT64_MAX, &bytes), TMAC_ERROR_OVERFLOW, "columns");
+    CHECK_STATUS(tmac_tables_size(good, COLS, INT64_MAX, &bytes), TMAC_ERROR_OVERFLOW, "inputs");
     CHECK_STATUS(tmac_tables_size(good, 1 << 30, INT64_C(1) << 40, &bytes), TMAC_ERROR_OVERFLOW,
                  "both");
     CHECK(bytes == 99, "output touched");
@@ -701,7 +701,7 @@ static void test_table_arguments(void **state)
     static const int32_t bad_parts[][2] = {{0, 0},  {0, -1}, {-1, 1},        {1, 1},
                                            {5, 5},  {2, -3}, {INT32_MAX, 1}, {INT32_MIN, 1},
                                            {0, INT32_MIN}};
-    const tmac_activations x = problem_activations(&p, COLUMNS);
+    const tmac_activations x = problem_activations(&p, BATCH);
     tmac_tables *made = NULL;
 
     (void)state;
@@ -720,10 +720,10 @@ static void test_table_arguments(void **state)
     CHECK(!made, "output touched");
     CHECK_STATUS(tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, -1, 0, 1, y,
                                     ROWS),
-                 TMAC_ERROR_SHAPE, "columns -1");
+                 TMAC_ERROR_SHAPE, "inputs -1");
     CHECK_STATUS(tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, INT64_MAX, 0, 1,
                                     y, ROWS),
-                 TMAC_ERROR_OVERFLOW, "columns INT64_MAX");
+                 TMAC_ERROR_OVERFLOW, "inputs INT64_MAX");
     check_y_untouched("table arguments");
 }
 
@@ -751,9 +751,9 @@ static void setup(void)
     struct rng rng = rng_stream(1, 2, 3);
     size_t bytes;
 
-    problem_new(&p, &kind, TMAC_LAYOUT_ROWS32, COLUMNS + 1, &rng);
-    CHECK_OK(tmac_tables_create(p.context, p.weights, COLUMNS, &tables));
-    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, COLUMNS, &bytes));
+    problem_new(&p, &kind, TMAC_LAYOUT_ROWS32, BATCH + 1, &rng);
+    CHECK_OK(tmac_tables_create(p.context, p.weights, BATCH, &tables));
+    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, BATCH, &bytes));
     packed = guard_new(&packed_guard, p.info.packed_bytes, 64, GUARD_END);
     guard_new(&tables_guard, bytes, 64, GUARD_END);
     memset(tables_guard.at, 0, bytes);

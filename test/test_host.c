@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 100, COLS = 256, COLUMNS = 13, THREADS = 7 };
+enum { ROWS = 100, COLS = 256, BATCH = 13, THREADS = 7 };
 
 static const struct matrix_kind kind = {
     ROWS, COLS, TMAC_WIDTH_3, TMAC_CODES_DENSE, 32, TMAC_SCALE_F16, TMAC_ZERO_MINIMUM,
@@ -17,18 +17,18 @@ static const struct matrix_kind kind = {
 struct result {
     uint8_t *packed;
     size_t packed_bytes;
-    float y[COLUMNS * ROWS];
+    float y[BATCH * ROWS];
 };
 
 static tmac_activations activations(void)
 {
-    static float x[COLUMNS * COLS];
+    static float x[BATCH * COLS];
     struct rng rng = rng_stream(1, 2, 3);
 
     for (size_t i = 0; i < COUNT(x); i++)
         x[i] = rng_normal(&rng);
     return (tmac_activations){
-        .struct_size = sizeof(tmac_activations), .cols = COLS, .columns = COLUMNS, .data = x};
+        .struct_size = sizeof(tmac_activations), .cols = COLS, .batch = BATCH, .data = x};
 }
 
 /* Everything a context does with threads and memory; the first error ends it. */
@@ -48,7 +48,7 @@ static tmac_status work(const tmac_context_options *options, struct result *resu
         !(status = tmac_weights_pack(context, &matrix.desc, &weights)) &&
         !(status = tmac_weights_query(weights, &info)) &&
         !(status = tmac_weights_attach(context, info.packed, info.packed_bytes, 0, &attached)) &&
-        !(status = tmac_tables_create(context, attached, COLUMNS, &tables)) &&
+        !(status = tmac_tables_create(context, attached, BATCH, &tables)) &&
         !(status = tmac_tables_build(context, tables, &x)) &&
         !(status = tmac_gemm(context, attached, tables, result->y, ROWS)) &&
         !(status = tmac_matmul(context, weights, &x, result->y, ROWS))) {

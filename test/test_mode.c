@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 70, COLS = 544, COLUMNS = 11 };
+enum { ROWS = 70, COLS = 544, BATCH = 11 };
 
 static uint64_t seed;
 
@@ -26,10 +26,10 @@ static tmac_context *exact_context(const char *isa, int threads)
     return context;
 }
 
-/* Whole numbers -127..127, one of them at an end, so that a column's scale is 1. */
+/* Whole numbers -127..127, one of them at an end, so that an input's scale is 1. */
 static void whole_activations(float *x, struct rng *rng)
 {
-    for (int n = 0; n < COLUMNS; n++) {
+    for (int n = 0; n < BATCH; n++) {
         for (int k = 0; k < COLS; k++)
             x[n * COLS + k] = (float)rng_between(rng, -126, 126);
         x[n * COLS + rng_between(rng, 0, COLS - 1)] = n % 2 ? 127.0f : -127.0f;
@@ -66,13 +66,13 @@ static double dot(const struct matrix *matrix, int64_t row, const float *x)
 static void check_exact(const struct matrix *matrix, const tmac_context *context, const float *x)
 {
     const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
-    float *y = malloc(sizeof *y * COLUMNS * ROWS);
+        .struct_size = sizeof activations, .cols = COLS, .batch = BATCH, .data = x};
+    float *y = malloc(sizeof *y * BATCH * ROWS);
     tmac_weights *weights;
 
     CHECK_OK(tmac_weights_pack(context, &matrix->desc, &weights));
     CHECK_OK(tmac_matmul(context, weights, &activations, y, ROWS));
-    for (int n = 0; n < COLUMNS; n++)
+    for (int n = 0; n < BATCH; n++)
         for (int m = 0; m < ROWS; m++) {
             const double want = dot(matrix, m, x + n * COLS);
             CHECK((double)y[n * ROWS + m] == want, "%s, %s: [%d][%d] is %.9g, not %.9g",
@@ -98,7 +98,7 @@ static void check_width(tmac_width width, int64_t group, bool two_levels, int in
         .sub = two_levels ? (tmac_sub_format)(1 + index % 2) : TMAC_SUB_NONE,
         .super_group = two_levels ? 32 : 0,
     };
-    static float x[COLUMNS * COLS];
+    static float x[BATCH * COLS];
     struct matrix matrix;
 
     matrix_new(&matrix, &kind, &rng);
@@ -125,7 +125,7 @@ static void test_plain_dot_product(void **state)
         }
 }
 
-/* ---- scales per column ----------------------------------------------------------------------- */
+/* ---- scales per input ----------------------------------------------------------------------- */
 
 static void problem_of(struct problem *p, int64_t group)
 {
@@ -133,20 +133,20 @@ static void problem_of(struct problem *p, int64_t group)
         .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = group};
     struct rng rng = rng_stream(seed, 2, (uint64_t)group);
 
-    problem_new(p, &kind, TMAC_LAYOUT_DIRECT, COLUMNS, &rng);
+    problem_new(p, &kind, TMAC_LAYOUT_DIRECT, BATCH, &rng);
 }
 
-/* Floats give what int8 does that was rounded by the documented formula, in one scale per column. */
-static void test_one_scale_per_column(void **state)
+/* Floats give what int8 does that was rounded by the documented formula, in one scale per input. */
+static void test_one_scale_per_input(void **state)
 {
     tmac_context *context = exact_context(NULL, 2);
-    static int8_t narrow[COLUMNS * COLS];
-    float scales[COLUMNS], y[2][COLUMNS * ROWS];
+    static int8_t narrow[BATCH * COLS];
+    float scales[BATCH], y[2][BATCH * ROWS];
     struct problem p;
 
     (void)state;
     problem_of(&p, 16);
-    for (int n = 0; n < COLUMNS; n++) {
+    for (int n = 0; n < BATCH; n++) {
         float most = 0;
         for (int k = 0; k < COLS; k++)
             most = fmaxf(most, fabsf(p.x[n * COLS + k]));
@@ -154,26 +154,26 @@ static void test_one_scale_per_column(void **state)
         for (int k = 0; k < COLS; k++)
             narrow[n * COLS + k] = (int8_t)rintf(p.x[n * COLS + k] * (1.0f / scales[n]));
     }
-    const tmac_activations wide = problem_activations(&p, COLUMNS);
+    const tmac_activations wide = problem_activations(&p, BATCH);
     const tmac_activations int8 = {.struct_size = sizeof int8,
                                    .type = TMAC_ACTIVATION_I8,
                                    .cols = COLS,
-                                   .columns = COLUMNS,
+                                   .batch = BATCH,
                                    .data = narrow,
                                    .scales = scales};
     CHECK_OK(tmac_matmul(context, p.weights, &wide, y[0], ROWS));
     CHECK_OK(tmac_matmul(context, p.weights, &int8, y[1], ROWS));
-    CHECK(check_floats(y[0], y[1], COLUMNS * ROWS) == COLUMNS * ROWS, "floats and int8 differ");
+    CHECK(check_floats(y[0], y[1], BATCH * ROWS) == BATCH * ROWS, "floats and int8 differ");
     problem_free(&p);
     tmac_context_free(context);
 }
 
-/* A number in one block spoils its whole column and no other; a column of zeros gives zeros. */
-static void test_special_columns(void **state)
+/* A number in one block spoils its whole input and no other; an input of zeros gives zeros. */
+static void test_special_inputs(void **state)
 {
     static const float special[] = {NAN, INFINITY, -INFINITY};
     tmac_context *context = exact_context(NULL, 2);
-    static float x[COLUMNS * COLS], y[COLUMNS * ROWS];
+    static float x[BATCH * COLS], y[BATCH * ROWS];
     struct problem p;
 
     (void)state;
@@ -183,9 +183,9 @@ static void test_special_columns(void **state)
         x[i * COLS + 97 * (i + 1)] = special[i];
     memset(x + 4 * COLS, 0, COLS * sizeof *x);
     const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
+        .struct_size = sizeof activations, .cols = COLS, .batch = BATCH, .data = x};
     CHECK_OK(tmac_matmul(context, p.weights, &activations, y, ROWS));
-    for (int n = 0; n < COLUMNS; n++)
+    for (int n = 0; n < BATCH; n++)
         for (int m = 0; m < ROWS; m++) {
             const float result = y[n * ROWS + m];
             CHECK(n < 3    ? isnan(result)
@@ -207,10 +207,10 @@ static void test_parts(void **state)
 
     (void)state;
     problem_of(&p, 32);
-    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, COLUMNS, &bytes));
-    void *const at = problem_plain_tables(&p, context, COLUMNS, 1, &whole);
+    CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, BATCH, &bytes));
+    void *const at = problem_plain_tables(&p, context, BATCH, 1, &whole);
     for (int32_t parts = 2; parts < 9; parts++) {
-        CHECK(memcmp(problem_plain_tables(&p, context, COLUMNS, parts, &cut), at, bytes) == 0,
+        CHECK(memcmp(problem_plain_tables(&p, context, BATCH, parts, &cut), at, bytes) == 0,
               "%d parts", (int)parts);
         guard_free(&cut);
     }
@@ -230,7 +230,7 @@ static void add_errors(const struct matrix *matrix, const float *x, const float 
 {
     double fast_sum = 0, plain_sum = 0, all = 0;
 
-    for (int n = 0; n < COLUMNS; n++)
+    for (int n = 0; n < BATCH; n++)
         for (int m = 0; m < ROWS; m++) {
             const double want = dot(matrix, m, x + n * COLS);
             fast_sum += ((double)fast[n * ROWS + m] - want) * ((double)fast[n * ROWS + m] - want);
@@ -247,8 +247,8 @@ static bool compare_modes(const struct matrix *matrix, const char *isa, const fl
                           struct fast_error *error)
 {
     const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = COLS, .columns = COLUMNS, .data = x};
-    static float y[2][COLUMNS * ROWS];
+        .struct_size = sizeof activations, .cols = COLS, .batch = BATCH, .data = x};
+    static float y[2][BATCH * ROWS];
     bool own = false;
 
     for (int fast = 0; fast < 2; fast++) {
@@ -271,7 +271,7 @@ static bool compare_modes(const struct matrix *matrix, const char *isa, const fl
     if (own)
         add_errors(matrix, x, y[1], y[0], error);
     else
-        CHECK(check_floats(y[0], y[1], COLUMNS * ROWS) == COLUMNS * ROWS, "%s", isa);
+        CHECK(check_floats(y[0], y[1], BATCH * ROWS) == BATCH * ROWS, "%s", isa);
     return own;
 }
 
@@ -281,7 +281,7 @@ static void test_fast(void **state)
     const struct isas isas = isas_available();
     struct rng rng = rng_stream(seed, 4, 0);
     struct fast_error error = {0, 0};
-    static float x[COLUMNS * COLS];
+    static float x[BATCH * COLS];
     int own = 0;
 
     (void)state;
@@ -344,7 +344,7 @@ static void test_short_scale_groups_are_refused(void **state)
     tmac_activations activations = {.struct_size = sizeof activations,
                                     .type = TMAC_ACTIVATION_I8,
                                     .cols = COLS,
-                                    .columns = 1,
+                                    .batch = 1,
                                     .data = data,
                                     .scales = scales,
                                     .scale_group = 64};
@@ -368,8 +368,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_dot_product),
-        cmocka_unit_test(test_one_scale_per_column),
-        cmocka_unit_test(test_special_columns),
+        cmocka_unit_test(test_one_scale_per_input),
+        cmocka_unit_test(test_special_inputs),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_fast),
         cmocka_unit_test(test_lookup_is_refused),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The same multiplication in every way there is to ask for it, equal to the bit: number of columns,
+ * The same multiplication in every way there is to ask for it, equal to the bit: number of inputs,
  * threads, row ranges, strides, instruction sets, tables in the caller's memory. What it should be
  * at all is test_accuracy's subject. */
 #include "support/check.h"
@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 33 };
-static const int64_t some_columns[] = {1, 2, 3, 5, 7, 8, 9, 13, 33};
+enum { BATCH = 33 };
+static const int64_t some_inputs[] = {1, 2, 3, 5, 7, 8, 9, 13, 33};
 
 static struct isas isas;
 static uint64_t seed;
@@ -40,7 +40,7 @@ static void problem_of(struct problem *p, size_t shape, int layout, int width, u
         .sub = two_levels ? (tmac_sub_format)(1 + index / 2 % 2) : TMAC_SUB_NONE,
         .super_group = two_levels ? TMAC_GROUP_ROW : 0,
     };
-    problem_new(p, &kind, (enum tmac_layout)layout, COLUMNS, &rng);
+    problem_new(p, &kind, (enum tmac_layout)layout, BATCH, &rng);
 }
 
 static void for_each_problem(void (*check)(const struct problem *problem, struct rng *rng))
@@ -61,19 +61,19 @@ static void for_each_problem(void (*check)(const struct problem *problem, struct
             }
 }
 
-/* ---- columns, threads, instruction sets ------------------------------------------------------ */
+/* ---- inputs, threads, instruction sets ------------------------------------------------------ */
 
-static void check_gemm(const struct problem *p, const tmac_context *context, int64_t columns,
+static void check_gemm(const struct problem *p, const tmac_context *context, int64_t batch,
                        int64_t gap, const char *what)
 {
-    tmac_tables *tables = problem_tables(p, context, columns);
+    tmac_tables *tables = problem_tables(p, context, batch);
     const int64_t rows = p->matrix.kind.rows;
     struct result r;
 
-    result_new(&r, p, columns, rows + gap);
+    result_new(&r, p, batch, rows + gap);
     CHECK_OK(tmac_gemm(context, p->weights, tables, r.y, r.stride));
     result_check(&r, p, 0, rows, what);
-    if (columns == 1) {
+    if (batch == 1) {
         result_new(&r, p, 1, rows);
         CHECK_OK(tmac_gemv(context, p->weights, tables, r.y));
         result_check(&r, p, 0, rows, what);
@@ -81,16 +81,16 @@ static void check_gemm(const struct problem *p, const tmac_context *context, int
     tmac_tables_free(tables);
 }
 
-static void check_columns(const struct problem *p, struct rng *rng)
+static void check_inputs(const struct problem *p, struct rng *rng)
 {
-    for (size_t i = 0; i < COUNT(some_columns); i++)
-        check_gemm(p, p->context, some_columns[i], rng_between(rng, 0, 5), "columns");
+    for (size_t i = 0; i < COUNT(some_inputs); i++)
+        check_gemm(p, p->context, some_inputs[i], rng_between(rng, 0, 5), "inputs");
 }
 
-static void test_columns(void **state)
+static void test_batch(void **state)
 {
     (void)state;
-    for_each_problem(check_columns);
+    for_each_problem(check_inputs);
 }
 
 static void check_threads(const struct problem *p, struct rng *rng)
@@ -100,8 +100,8 @@ static void check_threads(const struct problem *p, struct rng *rng)
     for (size_t i = 0; i < COUNT(threads); i++) {
         tmac_context *context =
             context_new(isas.name[isas.count - 1], TMAC_LAYOUT_DIRECT, threads[i]);
-        const int64_t columns = some_columns[rng_between(rng, 0, COUNT(some_columns) - 1)];
-        check_gemm(p, context, columns, 3, "threads");
+        const int64_t batch = some_inputs[rng_between(rng, 0, COUNT(some_inputs) - 1)];
+        check_gemm(p, context, batch, 3, "threads");
         check_gemm(p, context, 1, 0, "threads");
         tmac_context_free(context);
     }
@@ -117,7 +117,7 @@ static void check_isas(const struct problem *p, struct rng *rng)
 {
     for (int i = 1; i < isas.count; i++) {
         tmac_context *context = context_new(isas.name[i], TMAC_LAYOUT_DIRECT, 1);
-        check_gemm(p, context, COLUMNS, rng_between(rng, 0, 3), isas.name[i]);
+        check_gemm(p, context, BATCH, rng_between(rng, 0, 3), isas.name[i]);
         check_gemm(p, context, 1 + rng_between(rng, 0, 8), 0, isas.name[i]);
         tmac_context_free(context);
     }
@@ -132,37 +132,37 @@ static void test_instruction_sets(void **state)
 /* ---- row ranges ------------------------------------------------------------------------------ */
 
 static void check_range(const struct problem *p, const tmac_context *context,
-                        const tmac_tables *tables, int64_t begin, int64_t end, int64_t columns)
+                        const tmac_tables *tables, int64_t begin, int64_t end, int64_t batch)
 {
     struct result r;
     char what[64];
 
     snprintf(what, sizeof what, "rows %lld to %lld", (long long)begin, (long long)end);
-    result_new(&r, p, columns, p->matrix.kind.rows + 1);
+    result_new(&r, p, batch, p->matrix.kind.rows + 1);
     CHECK_OK(tmac_gemm_rows(context, p->weights, tables, begin, end, r.y, r.stride));
     result_check(&r, p, begin, end, what);
 }
 
-static void check_ranges_with(const struct problem *p, const tmac_context *context, int64_t columns,
+static void check_ranges_with(const struct problem *p, const tmac_context *context, int64_t batch,
                               struct rng *rng)
 {
     const int64_t rows = p->matrix.kind.rows;
     const int64_t fixed[][2] = {{0, 0},           {0, rows},    {rows, rows}, {rows - 1, rows},
                                 {rows / 2, rows}, {0, rows / 2}, {0, 1},       {rows / 3, rows / 2}};
-    tmac_tables *tables = problem_tables(p, context, columns);
+    tmac_tables *tables = problem_tables(p, context, batch);
 
     for (size_t i = 0; i < COUNT(fixed); i++)
-        check_range(p, context, tables, fixed[i][0], fixed[i][1], columns);
+        check_range(p, context, tables, fixed[i][0], fixed[i][1], batch);
     for (int64_t row = 32; row < rows; row += 32) { /* at, before and behind borders of tiles */
-        check_range(p, context, tables, row, rows, columns);
-        check_range(p, context, tables, row - 1, row, columns);
-        check_range(p, context, tables, row - 1, row + 1, columns);
-        check_range(p, context, tables, 1, row, columns);
+        check_range(p, context, tables, row, rows, batch);
+        check_range(p, context, tables, row - 1, row, batch);
+        check_range(p, context, tables, row - 1, row + 1, batch);
+        check_range(p, context, tables, 1, row, batch);
     }
     for (int i = 0; i < 4; i++) {
         const int64_t begin = rng_between(rng, 0, (int)rows);
         check_range(p, context, tables, begin, begin + rng_between(rng, 0, (int)(rows - begin)),
-                    columns);
+                    batch);
     }
     tmac_tables_free(tables);
 }
@@ -183,22 +183,22 @@ static void test_row_ranges(void **state)
 
 /* ---- plain calls ----------------------------------------------------------------------------- */
 
-static void check_plain_with(const struct problem *p, const tmac_context *context, int64_t columns,
+static void check_plain_with(const struct problem *p, const tmac_context *context, int64_t batch,
                              int32_t parts, struct rng *rng)
 {
     const int64_t rows = p->matrix.kind.rows, begin = rng_between(rng, 0, (int)rows);
     struct guard guard;
-    void *tables = problem_plain_tables(p, context, columns, parts, &guard);
+    void *tables = problem_plain_tables(p, context, batch, parts, &guard);
     tmac_weights *weights;
     struct result r;
 
     CHECK_OK(tmac_weights_attach(context, p->info.packed, p->info.packed_bytes,
                                  TMAC_ATTACH_NO_CHECKSUM, &weights));
-    result_new(&r, p, columns, rows + parts);
-    CHECK_OK(tmac_multiply_rows(weights, tables, guard.size, columns, 0, rows, r.y, r.stride));
+    result_new(&r, p, batch, rows + parts);
+    CHECK_OK(tmac_multiply_rows(weights, tables, guard.size, batch, 0, rows, r.y, r.stride));
     result_check(&r, p, 0, rows, "plain");
-    result_new(&r, p, columns, rows + parts);
-    CHECK_OK(tmac_multiply_rows(weights, tables, guard.size, columns, begin, rows, r.y, r.stride));
+    result_new(&r, p, batch, rows + parts);
+    CHECK_OK(tmac_multiply_rows(weights, tables, guard.size, batch, begin, rows, r.y, r.stride));
     result_check(&r, p, begin, rows, "plain, rows");
     tmac_weights_free(weights);
     guard_free(&guard);
@@ -210,8 +210,8 @@ static void check_plain(const struct problem *p, struct rng *rng)
     tmac_context *best = context_new(isas.name[isas.count - 1], TMAC_LAYOUT_DIRECT, 1);
 
     for (size_t i = 0; i < COUNT(parts); i++)
-        for (size_t n = i; n < COUNT(some_columns); n += 3)
-            check_plain_with(p, n % 2 ? best : p->context, some_columns[n], parts[i], rng);
+        for (size_t n = i; n < COUNT(some_inputs); n += 3)
+            check_plain_with(p, n % 2 ? best : p->context, some_inputs[n], parts[i], rng);
     tmac_context_free(best);
 }
 
@@ -225,20 +225,20 @@ static void test_plain_calls(void **state)
 static void check_matmul(const struct problem *p, struct rng *rng)
 {
     const int64_t rows = p->matrix.kind.rows, cols = p->matrix.kind.cols;
-    const int64_t columns = some_columns[rng_between(rng, 0, COUNT(some_columns) - 1)];
+    const int64_t batch = some_inputs[rng_between(rng, 0, COUNT(some_inputs) - 1)];
     const int64_t stride = cols + rng_between(rng, 0, 3);
-    tmac_activations x = problem_activations(p, columns);
+    tmac_activations x = problem_activations(p, batch);
     struct guard guard;
     struct result r;
-    float *apart = guard_new(&guard, (size_t)((columns - 1) * stride + cols) * sizeof *apart,
+    float *apart = guard_new(&guard, (size_t)((batch - 1) * stride + cols) * sizeof *apart,
                              sizeof *apart, GUARD_END);
 
-    for (int64_t n = 0; n < columns; n++)
+    for (int64_t n = 0; n < batch; n++)
         memcpy(apart + n * stride, p->x + n * cols, (size_t)cols * sizeof *apart);
     guard_seal(&guard);
     x.data = apart;
     x.stride = stride;
-    result_new(&r, p, columns, rows + 2);
+    result_new(&r, p, batch, rows + 2);
     CHECK_OK(tmac_matmul(p->context, p->weights, &x, r.y, r.stride));
     result_check(&r, p, 0, rows, "matmul");
     guard_free(&guard);
@@ -253,7 +253,7 @@ static void test_matmul(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),          cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_batch),          cmocka_unit_test(test_threads),
         cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_row_ranges),
         cmocka_unit_test(test_plain_calls),      cmocka_unit_test(test_matmul),
     };

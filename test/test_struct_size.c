@@ -224,7 +224,7 @@ int main(void)
     int failures;
 
     activations = (tmac_activations){
-        .struct_size = sizeof activations, .cols = COLS, .columns = 1, .data = f.x};
+        .struct_size = sizeof activations, .cols = COLS, .batch = 1, .data = f.x};
     fixture_new();
     failures = cmocka_run_group_tests_name("struct size", tests, NULL, NULL);
     fixture_free();

@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 40, COLS = 192, COLUMNS = 9 };
+enum { ROWS = 40, COLS = 192, BATCH = 9 };
 
 static void fixture(struct problem *p, int width, enum tmac_layout layout, int64_t group)
 {
     struct rng rng = rng_stream(1, (uint64_t)width, (uint64_t)layout);
     const struct matrix_kind kind = {
         .rows = ROWS, .cols = COLS, .width = (tmac_width)width, .group = group};
-    problem_new(p, &kind, layout, COLUMNS, &rng);
+    problem_new(p, &kind, layout, BATCH, &rng);
 }
 
 /* One set of tables for weights of every width: their results are those with their own tables. */
@@ -32,10 +32,10 @@ static void test_shared_tables(void **state)
             fixture(&p[w], w + 1, (enum tmac_layout)layout, 64);
             CHECK(p[w].info.table_layout == p[0].info.table_layout, "width %d", w + 1);
         }
-        tables = problem_tables(&p[0], p[0].context, COLUMNS);
+        tables = problem_tables(&p[0], p[0].context, BATCH);
         for (int w = 0; w < 5; w++) {
-            const tmac_activations x = problem_activations(&p[0], COLUMNS);
-            float with_shared[ROWS * COLUMNS], alone[ROWS * COLUMNS];
+            const tmac_activations x = problem_activations(&p[0], BATCH);
+            float with_shared[ROWS * BATCH], alone[ROWS * BATCH];
             CHECK_OK(tmac_gemm(p[w].context, p[w].weights, tables, with_shared, ROWS));
             CHECK_OK(tmac_matmul(p[w].context, p[w].weights, &x, alone, ROWS));
             CHECK(memcmp(with_shared, alone, sizeof alone) == 0, "layout %d, width %d", layout,
@@ -51,13 +51,13 @@ static void test_mismatched(void **state)
 {
     struct problem lookup, direct, other_group;
     tmac_tables *tables;
-    float y[ROWS * COLUMNS] = {0};
+    float y[ROWS * BATCH] = {0};
 
     (void)state;
     fixture(&lookup, 2, TMAC_LAYOUT_ROWS32, 64);
     fixture(&direct, 2, TMAC_LAYOUT_DIRECT, 64);
     fixture(&other_group, 2, TMAC_LAYOUT_ROWS32, 32);
-    tables = problem_tables(&lookup, lookup.context, COLUMNS);
+    tables = problem_tables(&lookup, lookup.context, BATCH);
     CHECK_STATUS(tmac_gemm(direct.context, direct.weights, tables, y, ROWS),
                  TMAC_ERROR_TABLE_LAYOUT, "lookup tables, direct weights");
     CHECK_STATUS(tmac_gemm(direct.context, other_group.weights, tables, y, ROWS),
@@ -72,21 +72,21 @@ static void test_mismatched(void **state)
     problem_free(&other_group);
 }
 
-/* Same layout, another number of columns in W. */
+/* Same layout, another number of inputs in W. */
 static void test_other_cols(void **state)
 {
     const struct matrix_kind kind = {.rows = ROWS, .cols = 64, .width = TMAC_WIDTH_2, .group = 64};
     struct rng rng = rng_stream(1, 2, 3);
     struct problem wide, narrow;
     tmac_tables *tables;
-    float y[ROWS * COLUMNS];
+    float y[ROWS * BATCH];
 
     (void)state;
     fixture(&wide, 2, TMAC_LAYOUT_ROWS32, 64);
     problem_new(&narrow, &kind, TMAC_LAYOUT_ROWS32, 1, &rng);
-    tables = problem_tables(&wide, wide.context, COLUMNS);
+    tables = problem_tables(&wide, wide.context, BATCH);
     CHECK_STATUS(tmac_gemm(wide.context, narrow.weights, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
-                 "tables of 192 columns, weights of 64");
+                 "tables of 192 inputs, weights of 64");
     tmac_tables_free(tables);
     problem_free(&wide);
     problem_free(&narrow);
@@ -97,12 +97,12 @@ static void test_not_built(void **state)
     struct problem p;
     tmac_activations x;
     tmac_tables *tables;
-    float y[ROWS * COLUMNS];
+    float y[ROWS * BATCH];
 
     (void)state;
     fixture(&p, 3, TMAC_LAYOUT_ROWS32, 32);
-    x = problem_activations(&p, COLUMNS);
-    CHECK_OK(tmac_tables_create(p.context, p.weights, COLUMNS, &tables));
+    x = problem_activations(&p, BATCH);
+    CHECK_OK(tmac_tables_create(p.context, p.weights, BATCH, &tables));
     CHECK_STATUS(tmac_gemm(p.context, p.weights, tables, y, ROWS), TMAC_ERROR_NOT_BUILT, "new");
     CHECK_STATUS(tmac_gemv(p.context, p.weights, tables, y), TMAC_ERROR_NOT_BUILT, "new");
     CHECK_STATUS(tmac_gemm_rows(p.context, p.weights, tables, 0, 1, y, ROWS), TMAC_ERROR_NOT_BUILT,
@@ -112,7 +112,7 @@ static void test_not_built(void **state)
     for (int error = 0; error < 4; error++) {
         tmac_activations bad = x;
         bad.cols = error == 0 ? COLS - 1 : COLS;
-        bad.columns = error == 1 ? COLUMNS + 1 : COLUMNS;
+        bad.batch = error == 1 ? BATCH + 1 : BATCH;
         bad.data = error == 2 ? NULL : x.data;
         CHECK_OK(tmac_tables_build(p.context, tables, &x));
         CHECK_OK(tmac_gemm(p.context, p.weights, tables, y, ROWS));
@@ -128,35 +128,35 @@ static void test_not_built(void **state)
 
 static void test_rebuilt(void **state)
 {
-    static const int64_t order[] = {COLUMNS, 1, 0, 5, 8, COLUMNS, 3};
+    static const int64_t order[] = {BATCH, 1, 0, 5, 8, BATCH, 3};
     struct problem p;
     tmac_tables *tables;
 
     (void)state;
     fixture(&p, 4, TMAC_LAYOUT_ROWS32, 32);
-    CHECK_OK(tmac_tables_create(p.context, p.weights, COLUMNS, &tables));
+    CHECK_OK(tmac_tables_create(p.context, p.weights, BATCH, &tables));
     for (size_t i = 0; i < COUNT(order); i++) {
-        const int64_t columns = order[i];
-        const tmac_activations x = problem_activations(&p, columns);
+        const int64_t batch = order[i];
+        const tmac_activations x = problem_activations(&p, batch);
         struct result r;
         CHECK_OK(tmac_tables_build(p.context, tables, &x));
-        result_new(&r, &p, columns, ROWS);
-        CHECK_OK(tmac_gemm(p.context, p.weights, tables, columns ? r.y : NULL, ROWS));
+        result_new(&r, &p, batch, ROWS);
+        CHECK_OK(tmac_gemm(p.context, p.weights, tables, batch ? r.y : NULL, ROWS));
         result_check(&r, &p, 0, ROWS, "rebuilt");
-        result_new(&r, &p, columns == 1, ROWS);
+        result_new(&r, &p, batch == 1, ROWS);
         CHECK_STATUS(tmac_gemv(p.context, p.weights, tables, r.y),
-                     columns == 1 ? TMAC_OK : TMAC_ERROR_COLUMNS, "gemv of %d columns",
-                     (int)columns);
+                     batch == 1 ? TMAC_OK : TMAC_ERROR_BATCH, "gemv of %d inputs",
+                     (int)batch);
         result_check(&r, &p, 0, ROWS, "gemv");
     }
-    const tmac_activations more = problem_activations(&p, COLUMNS + 1);
-    CHECK_STATUS(tmac_tables_build(p.context, tables, &more), TMAC_ERROR_COLUMNS, "one too many");
+    const tmac_activations more = problem_activations(&p, BATCH + 1);
+    CHECK_STATUS(tmac_tables_build(p.context, tables, &more), TMAC_ERROR_BATCH, "one too many");
     tmac_tables_free(tables);
     problem_free(&p);
 }
 
-/* No columns are no work, and no error. */
-static void test_no_columns(void **state)
+/* No inputs are no work, and no error. */
+static void test_empty_batch(void **state)
 {
     struct problem p;
     tmac_activations none;
@@ -175,17 +175,17 @@ static void test_no_columns(void **state)
 
 /* ---- sums over groups, as arch/kernels.h has them -------------------------------------------- */
 
-enum { SUM_COLS = 384, SUM_COLUMNS = 3, SUM_BLOCK = 128 };
+enum { SUM_COLS = 384, SUM_BATCH = 3, SUM_BLOCK = 128 };
 
 /* A rounding: as exact as single precision lets it be. */
-static void check_rounded(int got, double exact, const char *what, int column, int group)
+static void check_rounded(int got, double exact, const char *what, int input, int group)
 {
-    CHECK(fabs(got - exact) <= 0.5 + 1e-5 * fabs(exact), "%s of column %d, group %d: %d, not %.9g",
-          what, column, group, got, exact);
+    CHECK(fabs(got - exact) <= 0.5 + 1e-5 * fabs(exact), "%s of input %d, group %d: %d, not %.9g",
+          what, input, group, got, exact);
 }
 
 static void check_block_sums(const float *x, int group_k, float scale, float sum,
-                             const int16_t *pairs, size_t stride, int column)
+                             const int16_t *pairs, size_t stride, int input)
 {
     double of[SUM_BLOCK / 16] = {0}, most = 0;
 
@@ -198,21 +198,21 @@ static void check_block_sums(const float *x, int group_k, float scale, float sum
         const int16_t *pair = pairs + (size_t)(g / 2) * stride;
         const bool zero = !(scale > 0);
 
-        check_rounded(pair[g % 2], zero ? 0 : 16 * of[g] / (double)scale, "T", column, g);
-        check_rounded(pair[2 + g % 2], zero || most == 0 ? 0 : of[g] * 127 / most, "S", column, g);
+        check_rounded(pair[g % 2], zero ? 0 : 16 * of[g] / (double)scale, "T", input, g);
+        check_rounded(pair[2 + g % 2], zero || most == 0 ? 0 : of[g] * 127 / most, "S", input, g);
     }
     CHECK(isnan(scale) ? isnan(sum) : fabs((double)sum - most / 127) <= 1e-6 * most,
-          "column %d: a unit of S is %.9g, not %.9g", column, (double)sum, most / 127);
+          "input %d: a unit of S is %.9g, not %.9g", input, (double)sum, most / 127);
 }
 
 static void check_group_sums(const struct tmac_table_shape *shape, const uint8_t *tables,
                              const float *x)
 {
-    for (int64_t c = 0; c < SUM_COLUMNS; c++) {
+    for (int64_t c = 0; c < SUM_BATCH; c++) {
         struct tmac_panel panel = tmac_table_panel(shape, 0);
-        if (c >= panel.columns)
-            panel = tmac_table_panel(shape, panel.columns);
-        const size_t columns = (size_t)panel.columns, n = (size_t)(c - panel.first);
+        if (c >= panel.batch)
+            panel = tmac_table_panel(shape, panel.batch);
+        const size_t batch = (size_t)panel.batch, n = (size_t)(c - panel.first);
         const float *scales = (const float *)(const void *)(tables + panel.scales);
         const float *sums = (const float *)(const void *)(tables + panel.sums);
         const int16_t *pairs = (const int16_t *)(const void *)(tables + panel.group_sums);
@@ -220,8 +220,8 @@ static void check_group_sums(const struct tmac_table_shape *shape, const uint8_t
         for (size_t b = 0; b < SUM_COLS / SUM_BLOCK; b++) {
             const size_t pair = b * SUM_BLOCK / (size_t)shape->group_k / 2;
             check_block_sums(x + (size_t)c * SUM_COLS + b * SUM_BLOCK, shape->group_k,
-                             scales[b * columns + n], sums[b * columns + n],
-                             pairs + (pair * columns + n) * 4, columns * 4, (int)c);
+                             scales[b * batch + n], sums[b * batch + n],
+                             pairs + (pair * batch + n) * 4, batch * 4, (int)c);
         }
     }
 }
@@ -229,15 +229,15 @@ static void check_group_sums(const struct tmac_table_shape *shape, const uint8_t
 /* Ordinary activations; a block of zeros, one with NaN; constant ones, whose sums are greatest. */
 static void test_group_sums(void **state)
 {
-    static float x[SUM_COLS * SUM_COLUMNS];
+    static float x[SUM_COLS * SUM_BATCH];
     const tmac_activations activations = {
-        .struct_size = sizeof activations, .cols = SUM_COLS, .columns = SUM_COLUMNS, .data = x};
+        .struct_size = sizeof activations, .cols = SUM_COLS, .batch = SUM_BATCH, .data = x};
     struct rng rng = rng_stream(1, 4, 0);
     struct problem p;
 
     (void)state;
     fixture(&p, 2, TMAC_LAYOUT_ROWS32, 64);
-    for (int i = 0; i < SUM_COLS * SUM_COLUMNS; i++)
+    for (int i = 0; i < SUM_COLS * SUM_BATCH; i++)
         x[i] = i < 2 * SUM_COLS ? rng_normal(&rng) : 0.3f;
     memset(x + SUM_COLS, 0, SUM_BLOCK * sizeof *x);
     x[SUM_COLS + SUM_BLOCK + 5] = NAN;
@@ -247,8 +247,8 @@ static void test_group_sums(void **state)
         size_t bytes;
         uint8_t *tables;
 
-        CHECK_OK(tmac_table_shape_init(&shape, layout, SUM_COLS, SUM_COLUMNS));
-        CHECK_OK(tmac_tables_size(layout, SUM_COLS, SUM_COLUMNS, &bytes));
+        CHECK_OK(tmac_table_shape_init(&shape, layout, SUM_COLS, SUM_BATCH));
+        CHECK_OK(tmac_tables_size(layout, SUM_COLS, SUM_BATCH, &bytes));
         tables = aligned_alloc(64, (bytes + 63) / 64 * 64);
         CHECK_OK(tmac_tables_build_part(p.context, layout, &activations, 0, 1, tables, bytes));
         check_group_sums(&shape, tables, x);
@@ -262,7 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_tables), cmocka_unit_test(test_mismatched),
         cmocka_unit_test(test_other_cols),    cmocka_unit_test(test_not_built),
-        cmocka_unit_test(test_rebuilt),       cmocka_unit_test(test_no_columns),
+        cmocka_unit_test(test_rebuilt),       cmocka_unit_test(test_empty_batch),
         cmocka_unit_test(test_group_sums),
     };
     return cmocka_run_group_tests_name("tables", tests, NULL, NULL);

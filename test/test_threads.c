@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 100, COLS = 512, COLUMNS = 9, THREADS = 8, ROUNDS = 5 };
+enum { ROWS = 100, COLS = 512, BATCH = 9, THREADS = 8, ROUNDS = 5 };
 
 struct worker {
     pthread_t thread;
@@ -24,9 +24,9 @@ struct worker {
 static const char *work(struct worker *w, const tmac_context *context)
 {
     const struct problem *p = w->problem;
-    const tmac_activations x = problem_activations(p, COLUMNS);
+    const tmac_activations x = problem_activations(p, BATCH);
     const int64_t first = w->number * 7 % ROWS;
-    static const size_t bytes = ROWS * COLUMNS * sizeof(float);
+    static const size_t bytes = ROWS * BATCH * sizeof(float);
     const char *failed = NULL;
     float *y = calloc(1, bytes);
     tmac_weights *own = NULL;
@@ -69,7 +69,7 @@ static void *run(void *arg)
 
 static void run_workers(const struct problem *p, const tmac_context *shared, const char *what)
 {
-    tmac_tables *tables = problem_tables(p, p->context, COLUMNS);
+    tmac_tables *tables = problem_tables(p, p->context, BATCH);
     struct worker workers[THREADS];
 
     for (int i = 0; i < THREADS; i++) {
@@ -94,7 +94,7 @@ static void check_layout(enum tmac_layout layout)
     struct problem p;
     tmac_context *three;
 
-    problem_new(&p, &kind, layout, COLUMNS, &rng);
+    problem_new(&p, &kind, layout, BATCH, &rng);
     three = context_new(NULL, layout, 3);
     run_workers(&p, p.context, "one context, one thread");
     run_workers(&p, three, "one context, three threads");
@@ -125,9 +125,9 @@ static void *build_some(void *arg)
     struct result r;
 
     for (int i = 0; i < ROUNDS; i++) {
-        problem_plain_tables(w->problem, w->problem->context, COLUMNS, 1 + w->number % 4, &guard);
-        result_new(&r, w->problem, COLUMNS, ROWS);
-        if (tmac_multiply_rows(w->problem->weights, guard.at, guard.size, COLUMNS, 0, ROWS, r.y,
+        problem_plain_tables(w->problem, w->problem->context, BATCH, 1 + w->number % 4, &guard);
+        result_new(&r, w->problem, BATCH, ROWS);
+        if (tmac_multiply_rows(w->problem->weights, guard.at, guard.size, BATCH, 0, ROWS, r.y,
                                ROWS) ||
             memcmp(r.y, w->problem->y, r.guard.size) != 0)
             w->failed = "multiply_rows";
@@ -145,7 +145,7 @@ static void test_plain_calls(void **state)
     struct problem p;
 
     (void)state;
-    problem_new(&p, &kind, TMAC_LAYOUT_ROWS64, COLUMNS, &rng);
+    problem_new(&p, &kind, TMAC_LAYOUT_ROWS64, BATCH, &rng);
     for (int i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){.problem = &p, .number = i};
         if (pthread_create(&workers[i].thread, NULL, build_some, &workers[i]))

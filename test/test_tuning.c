@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROWS = 70, COLS = 128, COLUMNS = 43, MAX_TEXT = 4096 };
+enum { ROWS = 70, COLS = 128, BATCH = 43, MAX_TEXT = 4096 };
 
 static uint64_t seed;
 static char folder[] = "/tmp/tmac-tuning-XXXXXX", path[64];
@@ -149,9 +149,9 @@ static const char *multiply_tuned(const struct problem *p, const char *what)
 {
     tmac_tuning *tuning = new_tuning();
     tmac_weights_info info = {.struct_size = sizeof info};
-    tmac_activations x = problem_activations(p, COLUMNS);
-    float *tuned = malloc(sizeof *tuned * COLUMNS * ROWS),
-          *plain = malloc(sizeof *plain * COLUMNS * ROWS);
+    tmac_activations x = problem_activations(p, BATCH);
+    float *tuned = malloc(sizeof *tuned * BATCH * ROWS),
+          *plain = malloc(sizeof *plain * BATCH * ROWS);
     tmac_weights *weights, *attached;
 
     CHECK_OK(tmac_tuning_load(tuning, path));
@@ -162,7 +162,7 @@ static const char *multiply_tuned(const struct problem *p, const char *what)
     CHECK_OK(tmac_weights_attach(untuned, info.packed, info.packed_bytes, 0, &attached));
     CHECK_OK(tmac_matmul(context, weights, &x, tuned, ROWS));
     CHECK_OK(tmac_matmul(untuned, attached, &x, plain, ROWS));
-    CHECK(check_floats(tuned, plain, COLUMNS * ROWS) == COLUMNS * ROWS, "%s", what);
+    CHECK(check_floats(tuned, plain, BATCH * ROWS) == BATCH * ROWS, "%s", what);
     free(tuned);
     free(plain);
     tmac_weights_free(attached);
@@ -176,18 +176,18 @@ static void test_choices(void **state)
 {
     static const char *const layouts[] = {"rows32", "rows64", "quad", "direct", "nested"};
     static const char *const blockings[] = {
-        "columns 0 tiles 0 steps 0", "columns 8 tiles 1 steps 8", "columns 64 tiles 4 steps 16",
-        "columns 256 tiles 1 steps 8", "columns 32 tiles 4 steps 24", "columns 16 tiles 3 steps 32",
+        "inputs 0 tiles 0 steps 0", "inputs 8 tiles 1 steps 8", "inputs 64 tiles 4 steps 16",
+        "inputs 256 tiles 1 steps 8", "inputs 32 tiles 4 steps 24", "inputs 16 tiles 3 steps 32",
         /* that do not fit, and are not used */
-        "columns 7 tiles 1 steps 8", "columns 8 tiles 0 steps 8", "columns 8 tiles 1 steps 12",
-        "columns 99999992 tiles 99999999 steps 8", "columns -8 tiles -1 steps -8",
-        "columns 8 tiles 1 steps 99999992"};
+        "inputs 7 tiles 1 steps 8", "inputs 8 tiles 0 steps 8", "inputs 8 tiles 1 steps 12",
+        "inputs 99999992 tiles 99999999 steps 8", "inputs -8 tiles -1 steps -8",
+        "inputs 8 tiles 1 steps 99999992"};
     struct rng rng = rng_stream(seed, 2, 0);
     struct problem p;
     bool direct = false, lookup = false;
 
     (void)state;
-    problem_new(&p, &kind, TMAC_LAYOUT_DIRECT, COLUMNS, &rng);
+    problem_new(&p, &kind, TMAC_LAYOUT_DIRECT, BATCH, &rng);
     for (size_t l = 0; l < COUNT(layouts); l++)
         for (size_t b = 0; b < COUNT(blockings); b++) {
             char choice[128];
@@ -336,7 +336,7 @@ static void test_users_file(void **state)
 static void test_bad_arguments(void **state)
 {
     const tmac_weights_desc desc = {.struct_size = sizeof desc, .rows = 1, .cols = 32};
-    tmac_tune_options options = {.struct_size = sizeof options, .columns = -1};
+    tmac_tune_options options = {.struct_size = sizeof options, .batch = -1};
     struct rng rng = rng_stream(seed, 4, 0);
     tmac_tuning *tuning = new_tuning();
     tmac_context *context = context_with(NULL);
@@ -351,12 +351,12 @@ static void test_bad_arguments(void **state)
     CHECK_STATUS(tmac_tune(context, NULL, &matrix.desc, NULL), TMAC_ERROR_NULL, "tuning");
     CHECK_STATUS(tmac_tune(context, tuning, NULL, NULL), TMAC_ERROR_NULL, "description");
     CHECK_STATUS(tmac_tune(context, tuning, &desc, NULL), TMAC_ERROR_ENUM, "width 0");
-    CHECK_STATUS(tmac_tune(context, tuning, &matrix.desc, &options), TMAC_ERROR_SHAPE, "columns");
-    options.columns = 1;
+    CHECK_STATUS(tmac_tune(context, tuning, &matrix.desc, &options), TMAC_ERROR_SHAPE, "inputs");
+    options.batch = 1;
     options.seconds = 61;
     CHECK_STATUS(tmac_tune(context, tuning, &matrix.desc, &options), TMAC_ERROR_SHAPE, "seconds");
     options.seconds = 1e-4;
-    options.columns = INT64_MAX / 2;
+    options.batch = INT64_MAX / 2;
     CHECK_STATUS(tmac_tune(context, tuning, &matrix.desc, &options), TMAC_ERROR_OVERFLOW, "size");
     CHECK(tmac_tuning_count(tuning) == 0 && tmac_tuning_count(NULL) == 0, "nothing was added");
     tmac_tuning_free(NULL);

@@ -40,7 +40,7 @@ static size_t list_levels(struct level *levels)
     return count;
 }
 
-/* Odd columns for a level: one group, an odd number of them, more than the library takes at once. */
+/* Odd inputs for a level: one group, an odd number of them, more than the library takes at once. */
 static int64_t choose_cols(const struct level *level, int which)
 {
     static const int64_t rows[] = {1, 20, 100, 1061};

@@ -16,7 +16,7 @@ NEON_INLINE int8x16_t direct_activations(const int8_t *x)
 }
 
 NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t group_stride,
-                             const enum tmac_w width, const int columns, const int quads,
+                             const enum tmac_w width, const int batch, const int quads,
                              const enum neon_part part, int16x8_t *sum)
 {
     const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
@@ -28,10 +28,10 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t g
         const int8_t *x = tables + (size_t)(field * vectors + z) * group_stride;
         const int8x16_t code = direct_operand(cell + 16 * q, width, z, field);
 
-        if (q == 0 && (columns > 1 || width == TMAC_W3))
+        if (q == 0 && (batch > 1 || width == TMAC_W3))
             NEON_FENCE();
         NEON_UNROLL
-        for (int n = 0; n < columns; n++) {
+        for (int n = 0; n < batch; n++) {
             const int8x16_t x8 = direct_activations(x + 4 * n);
             int16x8_t *to = sum + 2 * (n * quads + q);
 
@@ -42,13 +42,13 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t g
 }
 
 NEON_INLINE void direct_integer(const struct direct_block *block, const enum tmac_w width,
-                                const int columns, const int quads, const enum neon_part part,
+                                const int batch, const int quads, const enum neon_part part,
                                 int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
     const uint8_t *codes = block->codes;
     const int8_t *tables = block->tables;
-    const int span = width == TMAC_W4 ? 2 : 4, vectors = columns * quads;
+    const int span = width == TMAC_W4 ? 2 : 4, vectors = batch * quads;
 
     NEON_UNROLL
     for (int i = 0; i < vectors; i++)
@@ -60,7 +60,7 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
         for (int i = 0; i < 2 * vectors; i++)
             sum[i] = vdupq_n_s16(0);
         for (int s = 0; s < (left < span ? left : span); s++) {
-            direct_step(codes, tables, block->group_stride, width, columns, quads, part, sum);
+            direct_step(codes, tables, block->group_stride, width, batch, quads, part, sum);
             codes += cell_bytes;
             tables += 8 * block->group_stride;
         }
@@ -75,14 +75,14 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
 
 #include "direct.h"
 
-/* Two columns at a time: their 16-bit sums for 16 rows fill 16 registers. */
+/* Two inputs at a time: their 16-bit sums for 16 rows fill 16 registers. */
 NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
     const bool halves = tile->block_k == 16;
 
     neon_begin(tile);
-    if (tile->columns == 1)
-        halves ? direct_column(tile, width, true) : direct_column(tile, width, false);
+    if (tile->batch == 1)
+        halves ? direct_input(tile, width, true) : direct_input(tile, width, false);
     else if (halves)
         direct_tile(tile, width, 2, 4, true, NULL);
     else

@@ -3,16 +3,16 @@
  * The file that includes this one has defined, before,
  *
  *     void direct_integer(const struct direct_block *block, const enum tmac_w width,
- *                         const int columns, const int quads, const enum neon_part part,
+ *                         const int inputs, const int quads, const enum neon_part part,
  *                         int32x4_t *total)
  *
- * which sets total[column * quads + q] to the integers of the block, of 4 rows each. */
+ * which sets total[input * quads + q] to the integers of the block, of 4 rows each. */
 #ifndef TMAC_NEON_DIRECT_H
 #define TMAC_NEON_DIRECT_H
 
-/* One row group, columns `first` .. `first + columns - 1` of the block. */
+/* One row group, inputs `first` .. `first + inputs - 1` of the block. */
 NEON_INLINE void direct_group(const struct tmac_tile *tile, const struct direct_block *block,
-                              int quad, int column, const enum tmac_w width, const int columns,
+                              int quad, int input, const enum tmac_w width, const int batch,
                               const int quads, const enum neon_part part, float32x4_t *acc)
 {
     const int number = block->number + (part == NEON_HIGH);
@@ -20,19 +20,19 @@ NEON_INLINE void direct_group(const struct tmac_tile *tile, const struct direct_
     int32x4_t total[16];
 
     here.codes += 16 * quad;
-    here.tables += 4 * column;
-    direct_integer(&here, width, columns, quads, part, total);
+    here.tables += 4 * input;
+    direct_integer(&here, width, batch, quads, part, total);
     NEON_UNROLL
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         if (acc)
-            neon_float_stage(tile, number, column + n, quad, quads, total, acc + quad);
+            neon_float_stage(tile, number, input + n, quad, quads, total, acc + quad);
         else
-            neon_float_stage_memory(tile, number, column + n, quad, quads, total + n * quads);
+            neon_float_stage_memory(tile, number, input + n, quad, quads, total + n * quads);
 }
 
-/* All rows and columns of one block. `acc` holds the results of one column in registers. */
+/* All rows and inputs of one block. `acc` holds the results of one input in registers. */
 NEON_INLINE void direct_rows(const struct tmac_tile *tile, const struct direct_block *block,
-                             const enum tmac_w width, const int columns, const int quads,
+                             const enum tmac_w width, const int batch, const int quads,
                              const enum neon_part part, float32x4_t *acc)
 {
     if (acc) {
@@ -41,35 +41,35 @@ NEON_INLINE void direct_rows(const struct tmac_tile *tile, const struct direct_b
         return;
     }
     for (int quad = 0; quad < NEON_QUADS; quad += quads)
-        for (int n = 0; n < tile->columns; n += columns)
-            direct_group(tile, block, quad, n, width, columns, quads, part, NULL);
+        for (int n = 0; n < tile->batch; n += batch)
+            direct_group(tile, block, quad, n, width, batch, quads, part, NULL);
 }
 
 NEON_INLINE void direct_tile(const struct tmac_tile *tile, const enum tmac_w width,
-                             const int columns, const int quads, const bool halves,
+                             const int batch, const int quads, const bool halves,
                              float32x4_t *acc)
 {
     const int stride = halves ? 1 : tile->block_k / TMAC_STEP_K;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
-    const size_t table_bytes = (size_t)tile->columns * 32;
-    struct direct_block block = {.group_stride = (size_t)tile->columns * 4};
+    const size_t table_bytes = (size_t)tile->batch * 32;
+    struct direct_block block = {.group_stride = (size_t)tile->batch * 4};
 
     for (int step = 0; step < tile->steps; step += stride) {
         block.codes = tile->codes + (size_t)step * cell_bytes;
         block.tables = (const int8_t *)tile->tables + (size_t)step * table_bytes;
         block.steps = step + stride < tile->steps ? stride : tile->steps - step;
         if (halves) {
-            direct_rows(tile, &block, width, columns, quads, NEON_LOW, acc);
-            direct_rows(tile, &block, width, columns, quads, NEON_HIGH, acc);
+            direct_rows(tile, &block, width, batch, quads, NEON_LOW, acc);
+            direct_rows(tile, &block, width, batch, quads, NEON_HIGH, acc);
         } else {
-            direct_rows(tile, &block, width, columns, quads, NEON_BOTH, acc);
+            direct_rows(tile, &block, width, batch, quads, NEON_BOTH, acc);
         }
         block.number += halves ? 2 : 1;
     }
 }
 
-/* One column keeps its results in registers. */
-NEON_INLINE void direct_column(const struct tmac_tile *tile, const enum tmac_w width,
+/* One input keeps its results in registers. */
+NEON_INLINE void direct_input(const struct tmac_tile *tile, const enum tmac_w width,
                                const bool halves)
 {
     float32x4_t acc[NEON_QUADS];

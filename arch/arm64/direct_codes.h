@@ -13,7 +13,7 @@
 /* What an integer stage works on. */
 struct direct_block {
     const uint8_t *codes; /* the first cell, at the row group's first vector */
-    const int8_t *tables; /* the first step's activations, of the first column */
+    const int8_t *tables; /* the first step's activations, of the first input */
     size_t group_stride;  /* from one group of 4 activations to the next */
     int steps;
     int number; /* of the block in the chunk */

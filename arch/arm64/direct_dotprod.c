@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * Direct by SDOT: 4 rows of 4 products each, exact in 32 bits. The activations of 4 groups (or of
- * 4 columns of one) are a register, of which SDOT takes a lane.
+ * 4 inputs of one) are a register, of which SDOT takes a lane.
  *
- * Several columns share the codes, so these are brought to plain numbers first. One column would
+ * Several inputs share the codes, so these are brought to plain numbers first. One input would
  * spend more on that than on the products; it leaves fields in place where that saves a shift:
  * their products are too great by 2^shift, are summed apart, and shifted once per block. */
 #include "direct_codes.h"
 
-/* sum + codes * the activations of group g, column n. `x` are those of the step. */
-NEON_INLINE int32x4_t direct_dot(int32x4_t sum, int8x16_t codes, const int8_t *x, const int columns,
+/* sum + codes * the activations of group g, input n. `x` are those of the step. */
+NEON_INLINE int32x4_t direct_dot(int32x4_t sum, int8x16_t codes, const int8_t *x, const int batch,
                                  const int g, const int n)
 {
-    const int at = g * columns + n;
+    const int at = g * batch + n;
     const int8x16_t x8 = vld1q_s8(x + at / 4 * 16);
 
     switch (at % 4) {
@@ -27,7 +27,7 @@ NEON_INLINE int32x4_t direct_dot(int32x4_t sum, int8x16_t codes, const int8_t *x
 }
 
 NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
-                             const int columns, const int quads, const enum neon_part part,
+                             const int batch, const int quads, const enum neon_part part,
                              int32x4_t *sum)
 {
     const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
@@ -40,14 +40,14 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const enum tm
 
         NEON_FENCE();
         NEON_UNROLL
-        for (int n = 0; n < columns; n++) {
+        for (int n = 0; n < batch; n++) {
             int32x4_t *to = sum + n * quads + q;
-            *to = direct_dot(*to, code, x, columns, field * vectors + z, n);
+            *to = direct_dot(*to, code, x, batch, field * vectors + z, n);
         }
     }
 }
 
-/* One column's sums: the codes in them are 2^0, 2^2 or 2^4 times too great. */
+/* One input's sums: the codes in them are 2^0, 2^2 or 2^4 times too great. */
 enum direct_place { PLACE_0, PLACE_2, PLACE_4, DIRECT_PLACES };
 
 /* Fields stay where they are as long as that is a positive signed byte. */
@@ -90,7 +90,7 @@ NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, cons
     }
 }
 
-NEON_INLINE void direct_one_column(const struct direct_block *block, const enum tmac_w width,
+NEON_INLINE void direct_one_input(const struct direct_block *block, const enum tmac_w width,
                                    const enum neon_part part, int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
@@ -115,25 +115,25 @@ NEON_INLINE void direct_one_column(const struct direct_block *block, const enum 
 }
 
 NEON_INLINE void direct_integer(const struct direct_block *block, const enum tmac_w width,
-                                const int columns, const int quads, const enum neon_part part,
+                                const int batch, const int quads, const enum neon_part part,
                                 int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
 
-    if (columns == 1) {
-        direct_one_column(block, width, part, total);
+    if (batch == 1) {
+        direct_one_input(block, width, part, total);
         return;
     }
     NEON_UNROLL
-    for (int i = 0; i < columns * quads; i++)
+    for (int i = 0; i < batch * quads; i++)
         total[i] = vdupq_n_s32(0);
     for (int s = 0; s < block->steps; s++)
-        direct_step(block->codes + (size_t)s * cell_bytes, block->tables + 32 * columns * s, width,
-                    columns, quads, part, total);
+        direct_step(block->codes + (size_t)s * cell_bytes, block->tables + 32 * batch * s, width,
+                    batch, quads, part, total);
     if (width != TMAC_W1)
         return;
     NEON_UNROLL
-    for (int i = 0; i < columns * quads; i++)
+    for (int i = 0; i < batch * quads; i++)
         total[i] = vnegq_s32(total[i]);
 }
 
@@ -143,11 +143,11 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
 NEON_INLINE void direct_panel(const struct tmac_tile *tile, const enum tmac_w width,
                               const bool halves)
 {
-    if (tile->columns == 1)
-        direct_column(tile, width, halves);
-    else if (tile->columns == 2)
+    if (tile->batch == 1)
+        direct_input(tile, width, halves);
+    else if (tile->batch == 2)
         direct_tile(tile, width, 2, 4, halves, NULL);
-    else if (tile->columns == 4)
+    else if (tile->batch == 4)
         direct_tile(tile, width, 4, 4, halves, NULL);
     else
         direct_tile(tile, width, 8, 2, halves, NULL);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Cycles for a cell of 32 rows and 32 activations, one column, as llvm-mca 19 models the inner
+/* Cycles for a cell of 32 rows and 32 activations, one input, as llvm-mca 19 models the inner
  * loops of gcc 12 -O3:
  *
  *                  lookup                         direct

@@ -5,9 +5,9 @@
  *
  *                                  lookup                        direct by SDOT
  *                                  1    2, ternary  3    4 bits  1    2    3    4 bits
- *     neoverse-n1   one column     32   64          96   128     64   64   102  64
+ *     neoverse-n1   one input     32   64          96   128     64   64   102  64
  *                   each of four   29   58          88   117     41   47   58   40
- *     cortex-a55    one column     104  208         312  416     154  186  282  204
+ *     cortex-a55    one input     104  208         312  416     154  186  282  204
  *
  * QUAD takes 50 cycles a plane on neoverse-n1. */
 

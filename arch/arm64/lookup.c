@@ -7,7 +7,7 @@
  *     UADDL, UADDL2         e0 .. e7 | e8 .. e15 | ...          two lookups, summed in 16 bits
  *     ADD                   sum[0]   | sum[1]    | ... sum[3]
  *
- * That is 4 vector instructions for 16 lookups of one column, 3 where the half-bytes are shared by
+ * That is 4 vector instructions for 16 lookups of one input, 3 where the half-bytes are shared by
  * several. UADDL over a pair of lookups instead of UADDW for each takes as many instructions and
  * halves the dependent chain.
  *
@@ -19,7 +19,7 @@
 
 struct lookup_block {
     const uint8_t *codes;  /* the first cell */
-    const uint8_t *tables; /* the first step's, of the panel's first column */
+    const uint8_t *tables; /* the first step's, of the panel's first input */
     size_t cell_bytes;
     size_t table_stride; /* from one step to the next */
     int steps;
@@ -112,9 +112,9 @@ NEON_INLINE void lookup_span(uint16x8_t *sum, const struct lookup_block *block, 
     }
 }
 
-/* Integer and float stage of one block and panel. `acc` holds the results of one column. */
+/* Integer and float stage of one block and panel. `acc` holds the results of one input. */
 NEON_INLINE void lookup_block(const struct tmac_tile *tile, const struct lookup_block *block,
-                              int number, int column, const int panel, const enum neon_part part,
+                              int number, int input, const int panel, const enum neon_part part,
                               float32x4_t *acc)
 {
     int span = block->planes == 4 && block->steps > 2 ? 2 : block->steps;
@@ -145,33 +145,33 @@ NEON_INLINE void lookup_block(const struct tmac_tile *tile, const struct lookup_
             integer[2 * i + 1] = vaddl_high_s16(a, b);
         }
         if (acc)
-            neon_float_stage(tile, number, column + n, 0, NEON_QUADS, integer, acc);
+            neon_float_stage(tile, number, input + n, 0, NEON_QUADS, integer, acc);
         else
-            neon_float_stage_memory(tile, number, column + n, 0, NEON_QUADS, integer);
+            neon_float_stage_memory(tile, number, input + n, 0, NEON_QUADS, integer);
     }
 }
 
 /* All blocks that start in the same step: one, or two with blocks of 16. */
 NEON_INLINE void lookup_panel(const struct tmac_tile *tile, const struct lookup_block *block,
-                              int number, int column, const int panel, const bool halves,
+                              int number, int input, const int panel, const bool halves,
                               float32x4_t *acc)
 {
     if (halves) {
-        lookup_block(tile, block, number, column, panel, NEON_LOW, acc);
-        lookup_block(tile, block, number + 1, column, panel, NEON_HIGH, acc);
+        lookup_block(tile, block, number, input, panel, NEON_LOW, acc);
+        lookup_block(tile, block, number + 1, input, panel, NEON_HIGH, acc);
     } else {
-        lookup_block(tile, block, number, column, panel, NEON_BOTH, acc);
+        lookup_block(tile, block, number, input, panel, NEON_BOTH, acc);
     }
 }
 
-/* `panel` columns at a time: the sums of 4 columns fill 16 registers, those of 8 would fill 32. */
+/* `panel` inputs at a time: the sums of 4 inputs fill 16 registers, those of 8 would fill 32. */
 NEON_INLINE void lookup_tile(const struct tmac_tile *tile, const int panel, const bool halves,
                              float32x4_t *acc)
 {
     const int stride = halves ? 1 : tile->block_k / TMAC_STEP_K;
     struct lookup_block block = {
         .cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS32, tile->width),
-        .table_stride = (size_t)tile->columns * 128,
+        .table_stride = (size_t)tile->batch * 128,
         .planes = tmac_width_bits(tile->width),
         .weight_shift = tile->width == TMAC_WT ? 0 : 1,
     };
@@ -181,15 +181,15 @@ NEON_INLINE void lookup_tile(const struct tmac_tile *tile, const int panel, cons
 
         block.codes = tile->codes + (size_t)step * block.cell_bytes;
         block.steps = step + stride < tile->steps ? stride : tile->steps - step;
-        for (int n = 0; n < (panel == 1 ? 1 : tile->columns); n += panel) {
+        for (int n = 0; n < (panel == 1 ? 1 : tile->batch); n += panel) {
             block.tables = tables + 128 * n;
             lookup_panel(tile, &block, number, n, panel, halves, acc);
         }
     }
 }
 
-/* One column keeps its results in registers. */
-NEON_INLINE void lookup_column(const struct tmac_tile *tile, const bool halves)
+/* One input keeps its results in registers. */
+NEON_INLINE void lookup_input(const struct tmac_tile *tile, const bool halves)
 {
     float32x4_t acc[NEON_QUADS];
 
@@ -207,9 +207,9 @@ void neon_lookup(const struct tmac_tile *tile)
     const bool halves = tile->block_k == 16;
 
     neon_begin(tile);
-    if (tile->columns == 1)
-        halves ? lookup_column(tile, true) : lookup_column(tile, false);
-    else if (tile->columns == 2)
+    if (tile->batch == 1)
+        halves ? lookup_input(tile, true) : lookup_input(tile, false);
+    else if (tile->batch == 2)
         halves ? lookup_tile(tile, 2, true, NULL) : lookup_tile(tile, 2, false, NULL);
     else
         halves ? lookup_tile(tile, 4, true, NULL) : lookup_tile(tile, 4, false, NULL);

@@ -53,7 +53,7 @@ static inline void neon_begin(const struct tmac_tile *tile)
 {
     if (tile->accumulate)
         return;
-    for (int n = 0; n < tile->columns; n++)
+    for (int n = 0; n < tile->batch; n++)
         for (int q = 0; q < NEON_QUADS; q++)
             vst1q_f32(tile->y + (size_t)n * tile->y_stride + 4 * q, vdupq_n_f32(0));
 }
@@ -63,11 +63,11 @@ static inline const float *neon_scales(const void *scales, size_t offset)
     return (const float *)(const void *)((const uint8_t *)scales + offset);
 }
 
-/* The float stage of one block and column, for `quads` vectors of rows from `first` on. */
-NEON_INLINE void neon_float_stage(const struct tmac_tile *tile, int block, int column, int first,
+/* The float stage of one block and input, for `quads` vectors of rows from `first` on. */
+NEON_INLINE void neon_float_stage(const struct tmac_tile *tile, int block, int input, int first,
                                   const int quads, const int32x4_t *integer, float32x4_t *acc)
 {
-    const size_t meta = (size_t)block * (size_t)tile->columns + (size_t)column;
+    const size_t meta = (size_t)block * (size_t)tile->batch + (size_t)input;
     const size_t group = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     const float sum = tile->act_sum[meta], act_scale = tile->act_scale[meta] * tile->unit;
     const float *scale = neon_scales(tile->scale, group) + 4 * first;
@@ -86,17 +86,17 @@ NEON_INLINE void neon_float_stage(const struct tmac_tile *tile, int block, int c
         acc[q] = vfmaq_n_f32(acc[q], vld1q_f32(minimum + 4 * q), sum);
 }
 
-/* The same with the results in memory: several columns have more than there are registers. */
-NEON_INLINE void neon_float_stage_memory(const struct tmac_tile *tile, int block, int column,
+/* The same with the results in memory: several inputs have more than there are registers. */
+NEON_INLINE void neon_float_stage_memory(const struct tmac_tile *tile, int block, int input,
                                          int first, const int quads, const int32x4_t *integer)
 {
-    float *y = tile->y + (size_t)column * tile->y_stride + 4 * first;
+    float *y = tile->y + (size_t)input * tile->y_stride + 4 * first;
     float32x4_t acc[NEON_QUADS];
 
     NEON_UNROLL
     for (int q = 0; q < quads; q++)
         acc[q] = vld1q_f32(y + 4 * q);
-    neon_float_stage(tile, block, column, first, quads, integer, acc);
+    neon_float_stage(tile, block, input, first, quads, integer, acc);
     NEON_UNROLL
     for (int q = 0; q < quads; q++)
         vst1q_f32(y + 4 * q, acc[q]);

@@ -7,13 +7,13 @@
  *     SDOT    sums them, times 2^plane, in 32 bits
  *
  * TBL on four registers takes three times the issue slots of TBL on one, so ROWS32 is faster on
- * every core modelled; these kernels serve weights that were packed as QUAD elsewhere, one column
+ * every core modelled; these kernels serve weights that were packed as QUAD elsewhere, one input
  * after the other. */
 #include "neon.h"
 
 struct quad_block {
     const uint8_t *codes;
-    const int8_t *tables; /* of one column */
+    const int8_t *tables; /* of one input */
     size_t table_stride;
     int steps;
     int planes;
@@ -58,20 +58,20 @@ NEON_INLINE void quad_integer(const struct quad_block *block, const enum neon_pa
 }
 
 NEON_INLINE void quad_block(const struct tmac_tile *tile, const struct quad_block *block,
-                            int number, int column, const enum neon_part part)
+                            int number, int input, const enum neon_part part)
 {
     int32x4_t sum[NEON_QUADS];
 
     quad_integer(block, part, sum);
-    neon_float_stage_memory(tile, number, column, 0, NEON_QUADS, sum);
+    neon_float_stage_memory(tile, number, input, 0, NEON_QUADS, sum);
 }
 
-NEON_INLINE void quad_column(const struct tmac_tile *tile, int column, const bool halves)
+NEON_INLINE void quad_input(const struct tmac_tile *tile, int input, const bool halves)
 {
     const int stride = halves ? 1 : tile->block_k / TMAC_STEP_K;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, tile->width);
     struct quad_block block = {
-        .table_stride = (size_t)tile->columns * 128,
+        .table_stride = (size_t)tile->batch * 128,
         .planes = tmac_width_bits(tile->width),
         .equal_planes = tile->width == TMAC_WT,
     };
@@ -79,13 +79,13 @@ NEON_INLINE void quad_column(const struct tmac_tile *tile, int column, const boo
     for (int step = 0, number = 0; step < tile->steps; step += stride, number++) {
         block.codes = tile->codes + (size_t)step * cell_bytes;
         block.tables =
-            (const int8_t *)tile->tables + (size_t)step * block.table_stride + 128 * column;
+            (const int8_t *)tile->tables + (size_t)step * block.table_stride + 128 * input;
         block.steps = step + stride < tile->steps ? stride : tile->steps - step;
         if (halves) {
-            quad_block(tile, &block, number++, column, NEON_LOW);
-            quad_block(tile, &block, number, column, NEON_HIGH);
+            quad_block(tile, &block, number++, input, NEON_LOW);
+            quad_block(tile, &block, number, input, NEON_HIGH);
         } else {
-            quad_block(tile, &block, number, column, NEON_BOTH);
+            quad_block(tile, &block, number, input, NEON_BOTH);
         }
     }
 }
@@ -93,9 +93,9 @@ NEON_INLINE void quad_column(const struct tmac_tile *tile, int column, const boo
 void neon_quad_dotprod(const struct tmac_tile *tile)
 {
     neon_begin(tile);
-    for (int n = 0; n < tile->columns; n++)
+    for (int n = 0; n < tile->batch; n++)
         if (tile->block_k == 16)
-            quad_column(tile, n, true);
+            quad_input(tile, n, true);
         else
-            quad_column(tile, n, false);
+            quad_input(tile, n, false);
 }

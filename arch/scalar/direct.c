@@ -29,11 +29,11 @@ static unsigned direct_code(const uint8_t *cell, enum tmac_w width, int row, int
     }
 }
 
-int32_t scalar_direct_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+int32_t scalar_direct_integer(const struct tmac_tile *tile, int input, int row, int half_begin,
                               int half_end)
 {
     const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
-    const size_t columns = (size_t)tile->columns;
+    const size_t batch = (size_t)tile->batch;
     int32_t sum = 0;
 
     for (int h = half_begin; h < half_end; h++) {
@@ -41,7 +41,7 @@ int32_t scalar_direct_integer(const struct tmac_tile *tile, int column, int row,
         const uint8_t *cell = tile->codes + step * cell_bytes;
         for (int k = h % 2 * 16, end = k + 16; k < end; k++) {
             const size_t group = step * 8 + (size_t)k / 4;
-            const size_t at = (group * columns + (size_t)column) * 4 + (size_t)k % 4;
+            const size_t at = (group * batch + (size_t)input) * 4 + (size_t)k % 4;
             sum += (int32_t)direct_code(cell, tile->width, row, k) * (int8_t)tile->tables[at];
         }
     }

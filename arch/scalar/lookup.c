@@ -34,7 +34,7 @@ static int32_t lookup_half_step(const struct tmac_tile *tile, const uint8_t *cel
     return sum;
 }
 
-int32_t scalar_lookup_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+int32_t scalar_lookup_integer(const struct tmac_tile *tile, int input, int row, int half_begin,
                               int half_end)
 {
     const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
@@ -42,7 +42,7 @@ int32_t scalar_lookup_integer(const struct tmac_tile *tile, int column, int row,
 
     for (int h = half_begin; h < half_end; h++) {
         const size_t step = (size_t)h / 2;
-        const size_t table = step * (size_t)tile->columns + (size_t)column;
+        const size_t table = step * (size_t)tile->batch + (size_t)input;
         sum += lookup_half_step(tile, tile->codes + step * cell_bytes, tile->tables + table * 128,
                                 row, h & 1);
     }
@@ -86,14 +86,14 @@ static int32_t means_of_step(const struct tmac_tile *tile, const uint8_t *cell,
     return sum;
 }
 
-static int32_t fast_integer(const struct tmac_tile *tile, int column, int row, int half_begin,
+static int32_t fast_integer(const struct tmac_tile *tile, int input, int row, int half_begin,
                             int half_end)
 {
     const size_t cell_bytes = tmac_cell_bytes(tile->layout, tile->width);
     int32_t sum = 0;
 
     for (int step = half_begin / 2; step < half_end / 2; step++) {
-        const size_t table = (size_t)step * (size_t)tile->columns + (size_t)column;
+        const size_t table = (size_t)step * (size_t)tile->batch + (size_t)input;
         sum += means_of_step(tile, tile->codes + (size_t)step * cell_bytes,
                              tile->tables + table * 128, row);
     }

@@ -40,16 +40,16 @@ struct sums {
 };
 
 /* The sum of a group's activations as the tables have it; `kind` 1: S. */
-static int32_t group_sum(const struct tmac_tile *tile, int group, int column, int kind)
+static int32_t group_sum(const struct tmac_tile *tile, int group, int input, int kind)
 {
     const int kinds = tile->layout == TMAC_LAYOUT_NESTED_ROWS32 ? 2 : 1;
-    const int pair = group / 2 * tile->columns + column;
+    const int pair = group / 2 * tile->batch + input;
 
     return tile->nested.group_sum[(pair * kinds + kind) * 2 + group % 2];
 }
 
 /* `kind` is that of the sums of activations that count. */
-static struct sums sum_block(const struct tmac_tile *tile, int block, int column, int row,
+static struct sums sum_block(const struct tmac_tile *tile, int block, int input, int row,
                              scalar_integer_fn *integer, int kind)
 {
     const int group_k = tile->nested.group_k, groups = tile->block_k / group_k;
@@ -62,9 +62,9 @@ static struct sums sum_block(const struct tmac_tile *tile, int block, int column
     for (int g = 0; g < groups; g++) {
         const int group = block * groups + g, halves = group_k / 16;
         const struct sub sub = load_sub(tile, own, in_super + g, row);
-        const int32_t sum = group_sum(tile, group, column, kind);
+        const int32_t sum = group_sum(tile, group, input, kind);
         const int32_t offset = (int32_t)(tile->offset * 2048.0f);
-        int32_t term = integer(tile, column, row, group * halves, (group + 1) * halves);
+        int32_t term = integer(tile, input, row, group * halves, (group + 1) * halves);
 
         if (corrected)
             term += (sum * offset + (1 << 14)) >> 15;
@@ -80,21 +80,21 @@ struct terms {
     float scale, minimum;
 };
 
-static struct terms direct_terms(const struct tmac_tile *tile, int block, int column, int row)
+static struct terms direct_terms(const struct tmac_tile *tile, int block, int input, int row)
 {
-    const float act_scale = tile->act_scale[block * tile->columns + column];
-    const struct sums sums = sum_block(tile, block, column, row, scalar_direct_integer, 0);
+    const float act_scale = tile->act_scale[block * tile->batch + input];
+    const struct sums sums = sum_block(tile, block, input, row, scalar_direct_integer, 0);
     const int32_t p = sums.p + (int32_t)tile->offset * sums.q;
 
     return (struct terms){act_scale * (float)p, act_scale * (float)sums.m};
 }
 
-static struct terms lookup_terms(const struct tmac_tile *tile, int block, int column, int row)
+static struct terms lookup_terms(const struct tmac_tile *tile, int block, int input, int row)
 {
     const bool u4 = tile->nested.sub == TMAC_SUB_KIND_U4;
-    const float act_scale = tile->act_scale[block * tile->columns + column];
-    const float act_sum = tile->act_sum[block * tile->columns + column];
-    const struct sums sums = sum_block(tile, block, column, row, scalar_lookup_integer, u4);
+    const float act_scale = tile->act_scale[block * tile->batch + input];
+    const float act_sum = tile->act_sum[block * tile->batch + input];
+    const struct sums sums = sum_block(tile, block, input, row, scalar_lookup_integer, u4);
     const float p = act_scale * (float)sums.p, offset = tile->offset * act_sum;
 
     if (u4)
@@ -102,16 +102,16 @@ static struct terms lookup_terms(const struct tmac_tile *tile, int block, int co
     return (struct terms){p, act_scale * 0.0625f * (float)sums.m};
 }
 
-typedef struct terms terms_fn(const struct tmac_tile *tile, int block, int column, int row);
+typedef struct terms terms_fn(const struct tmac_tile *tile, int block, int input, int row);
 
-static float multiply_row(const struct tmac_tile *tile, terms_fn *terms_of, int column, int row,
+static float multiply_row(const struct tmac_tile *tile, terms_fn *terms_of, int input, int row,
                           float acc)
 {
     const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
 
     for (int block = 0; block < blocks; block++) {
         const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
-        const struct terms terms = terms_of(tile, block, column, row);
+        const struct terms terms = terms_of(tile, block, input, row);
 
         acc = fmaf(load_half(tile->scale, super, row), terms.scale, acc);
         if (tile->minimum)
@@ -122,7 +122,7 @@ static float multiply_row(const struct tmac_tile *tile, terms_fn *terms_of, int 
 
 static void multiply(const struct tmac_tile *tile, terms_fn *terms)
 {
-    for (int n = 0; n < tile->columns; n++) {
+    for (int n = 0; n < tile->batch; n++) {
         float *y = tile->y + (size_t)n * tile->y_stride;
         for (int r = 0; r < 32; r++)
             y[r] = multiply_row(tile, terms, n, r, tile->accumulate ? y[r] : 0.0f);

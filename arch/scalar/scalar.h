@@ -5,9 +5,9 @@
 
 #include "kernels.h"
 
-/* The integer stage of one row and column, over half steps [half_begin, half_end) of the chunk: a
+/* The integer stage of one row and input, over half steps [half_begin, half_end) of the chunk: a
  * half step is 16 activations. */
-typedef int32_t scalar_integer_fn(const struct tmac_tile *tile, int column, int row, int half_begin,
+typedef int32_t scalar_integer_fn(const struct tmac_tile *tile, int input, int row, int half_begin,
                                   int half_end);
 
 /* The float stage around it, as struct tmac_tile prescribes. */

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Kernels are functions of constants that must meet their callers' constants: width, columns and
+/* Kernels are functions of constants that must meet their callers' constants: width, inputs and
  * the like decide at compile time how many registers there are. */
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
 
@@ -34,7 +34,7 @@ void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cel
 void avx2_direct_w3(const struct tmac_tile *tile);
 void avx2_direct_w4(const struct tmac_tile *tile);
 
-/* Several columns of layout DIRECT, and panels of 8 of NESTED. */
+/* Several inputs of layout DIRECT, and panels of 8 of NESTED. */
 void avx2_direct_panels(const struct tmac_tile *tile, int width);
 void avx2_nested_panels(const struct tmac_tile *tile, int width);
 
@@ -103,7 +103,7 @@ AVX2_TEMPLATE __m256 avx2_scales(const uint8_t *scales, int row, const bool half
     return _mm256_loadu_ps((const float *)(const void *)scales + row);
 }
 
-/* What a block and a column bring to the float stage of struct tmac_tile. */
+/* What a block and an input bring to the float stage of struct tmac_tile. */
 struct avx2_block {
     __m256 act_scale, act_sum, offset;
     const uint8_t *scale;   /* [tile_rows], floats or f16 */
@@ -111,11 +111,11 @@ struct avx2_block {
     bool half;
 };
 
-/* `columns`, `minimum` and `half` are the tile's. Templates that know them pass constants. */
-AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int number, int column,
-                                           const int columns, const bool minimum, const bool half)
+/* `batch`, `minimum` and `half` are the tile's. Templates that know them pass constants. */
+AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int number, int input,
+                                           const int batch, const bool minimum, const bool half)
 {
-    const size_t meta = (size_t)number * (size_t)columns + (size_t)column;
+    const size_t meta = (size_t)number * (size_t)batch + (size_t)input;
     const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
     struct avx2_block block;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Direct on AVX2: a 32-bit lane is a row, its four bytes four neighbouring activations. vpmaddubsw
- * multiplies unsigned codes with int8 activations and adds neighbours. Here one column, in
+ * multiplies unsigned codes with int8 activations and adds neighbours. Here one input, in
  * direct_panels.c several. */
 #include "direct_codes.h"
 
@@ -127,7 +127,7 @@ AVX2_TEMPLATE void multiply_half(const struct tmac_tile *tile, const int block_k
 
 AVX2_TEMPLATE void direct(const struct tmac_tile *tile, const int width)
 {
-    if (tile->columns > 1) {
+    if (tile->batch > 1) {
         avx2_direct_panels(tile, width);
         return;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Layout DIRECT on AVX2, several columns. Per 32 products there is a vpmaddubsw and a vpaddw, which share
+ * Layout DIRECT on AVX2, several inputs. Per 32 products there is a vpmaddubsw and a vpaddw, which share
  * three ports, the first two of them. All else is kept out of the inner loop: a pass sums some vectors of
- * 8 rows times some columns in registers, codes and activations are loads. Panels of 8 columns unpack
- * the codes of 8 steps once for all of them; fewer columns unpack in registers as they multiply. */
+ * 8 rows times some inputs in registers, codes and activations are loads. Panels of 8 inputs unpack
+ * the codes of 8 steps once for all of them; fewer inputs unpack in registers as they multiply. */
 #include "unpacked.h"
 
 enum {
@@ -18,7 +18,7 @@ struct kind {
     bool minimum;
 };
 
-/* What a block brings to the float stage of struct tmac_tile, by column. */
+/* What a block brings to the float stage of struct tmac_tile, by input. */
 struct block {
     _Alignas(32) float factor[TMAC_MAX_PANEL]; /* act_scale * unit */
     float offset[TMAC_MAX_PANEL];              /* offset * act_sum */
@@ -37,11 +37,11 @@ struct run {
     struct block block[RUN_BLOCKS];
 };
 
-/* Where a pass over a run, for some rows and columns, is. */
+/* Where a pass over a run, for some rows and inputs, is. */
 struct pass {
     const uint8_t *codes, *x, *block;
     const uint8_t *scale, *minimum; /* of the chunk's first group */
-    float *y;                       /* [column][vector][8] */
+    float *y;                       /* [input][vector][8] */
 };
 
 AVX2_TEMPLATE void add_groups(const struct pass *at, const struct kind kind, const int begin,
@@ -113,7 +113,7 @@ AVX2_TEMPLATE void add_floats(struct pass *at, const struct kind kind, size_t gr
     for (int v = 0; v < kind.shape.vectors; v++)
         scale[v] = floats_at(at->scale + group + 32 * v);
     AVX2_UNROLL
-    for (int n = 0; n < kind.shape.columns; n++) {
+    for (int n = 0; n < kind.shape.batch; n++) {
         const uint8_t *block = at->block + 4 * n;
         const __m256 factor = float_at(block + offsetof(struct block, factor));
         const __m256 offset = float_at(block + offsetof(struct block, offset));
@@ -160,18 +160,18 @@ AVX2_TEMPLATE void add_blocks(const struct run *run, struct pass *at, const stru
     }
 }
 
-/* A run for the vectors of 8 rows from `eighth` on and the columns from `column` on. */
-AVX2_TEMPLATE void add_pass(const struct run *run, const struct kind kind, int eighth, int column)
+/* A run for the vectors of 8 rows from `eighth` on and the inputs from `input` on. */
+AVX2_TEMPLATE void add_pass(const struct run *run, const struct kind kind, int eighth, int input)
 {
     const struct tmac_tile *tile = run->tile;
     const uint8_t *scale = (const uint8_t *)tile->scale + 32 * eighth;
     const size_t y_stride = tile->y_stride;
-    float *y = run->y + (size_t)column * y_stride + 8 * eighth;
+    float *y = run->y + (size_t)input * y_stride + 8 * eighth;
     _Alignas(32) float sums[SUMS][8];
     struct pass at = {
         .codes = run->codes + 32 * eighth,
-        .x = run->x + 4 * column,
-        .block = (const uint8_t *)run->block + 4 * column,
+        .x = run->x + 4 * input,
+        .block = (const uint8_t *)run->block + 4 * input,
         .scale = scale,
         .minimum = kind.minimum ? (const uint8_t *)tile->minimum + 32 * eighth : scale,
         .y = sums[0],
@@ -192,8 +192,8 @@ AVX2_TEMPLATE void add_pass(const struct run *run, const struct kind kind, int e
 AVX2_TEMPLATE void add_passes(const struct run *run, const struct kind kind)
 {
     for (int eighth = 0; eighth < EIGHTHS; eighth += kind.shape.vectors)
-        for (int column = 0; column < kind.shape.panel; column += kind.shape.columns)
-            add_pass(run, kind, eighth, column);
+        for (int input = 0; input < kind.shape.panel; input += kind.shape.batch)
+            add_pass(run, kind, eighth, input);
 }
 
 AVX2_TEMPLATE void add_run_minimum(const struct run *run, struct kind kind)
@@ -227,22 +227,22 @@ AVX2_TEMPLATE void add_run(const struct run *run, struct kind kind)
 }
 
 /* Points the run at the steps from `step` on of a panel. */
-AVX2_TEMPLATE void run_begin(struct run *run, int step, int panel, const int columns)
+AVX2_TEMPLATE void run_begin(struct run *run, int step, int panel, const int batch)
 {
     const struct tmac_tile *tile = run->tile;
     const int block = step * TMAC_STEP_K / tile->block_k;
     const int blocks = (run->steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
     const size_t panel_bytes = (size_t)panel * tile->panel_stride;
-    const size_t numbers = panel_bytes + (size_t)(block * columns) * sizeof(float);
+    const size_t numbers = panel_bytes + (size_t)(block * batch) * sizeof(float);
     const uint8_t *act_scale = (const uint8_t *)tile->act_scale + numbers;
     const uint8_t *act_sum = (const uint8_t *)tile->act_sum + numbers;
     const __m256i all = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(columns), all);
+    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(batch), all);
 
-    run->x = tile->tables + panel_bytes + (size_t)step * TMAC_STEP_K * (size_t)columns;
+    run->x = tile->tables + panel_bytes + (size_t)step * TMAC_STEP_K * (size_t)batch;
     run->first_block = block;
-    run->y = tile->y + (size_t)(panel * columns) * tile->y_stride;
-    for (int b = 0; b < blocks; b++, act_scale += 4 * columns, act_sum += 4 * columns) {
+    run->y = tile->y + (size_t)(panel * batch) * tile->y_stride;
+    for (int b = 0; b < blocks; b++, act_scale += 4 * batch, act_sum += 4 * batch) {
         const __m256 scale = _mm256_maskload_ps((const float *)(const void *)act_scale, mask);
         const __m256 sum = _mm256_maskload_ps((const float *)(const void *)act_sum, mask);
         struct block *to = &run->block[b];
@@ -269,7 +269,7 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-static void many_columns(const struct tmac_tile *tile, int width)
+static void large_batch(const struct tmac_tile *tile, int width)
 {
     struct unpacked unpacked;
     struct run run = {.tile = tile, .codes = unpacked.codes, .chain = steps_in_16_bits(width)};
@@ -284,10 +284,10 @@ static void many_columns(const struct tmac_tile *tile, int width)
     }
 }
 
-AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, const int columns)
+AVX2_TEMPLATE void small_batch(const struct tmac_tile *tile, const int width, const int batch)
 {
     const struct kind kind = {
-        .shape = {columns, columns, SUMS / columns, .cells = true, .width = width},
+        .shape = {batch, batch, SUMS / batch, .cells = true, .width = width},
         .chain = steps_in_16_bits(width),
     };
     const int most = RUN_BLOCKS * tile->block_k / TMAC_STEP_K;
@@ -296,31 +296,31 @@ AVX2_TEMPLATE void few_columns(const struct tmac_tile *tile, const int width, co
     for (int step = 0; step < tile->steps; step += most) {
         run.codes = tile->codes + (size_t)step * cell_bytes(width);
         run.steps = least(tile->steps - step, most);
-        run_begin(&run, step, 0, columns);
+        run_begin(&run, step, 0, batch);
         add_run(&run, kind);
     }
 }
 
-AVX2_TEMPLATE void few_columns_of(const struct tmac_tile *tile, const int width)
+AVX2_TEMPLATE void small_batch_of(const struct tmac_tile *tile, const int width)
 {
-    if (tile->columns == 4)
-        few_columns(tile, width, 4);
+    if (tile->batch == 4)
+        small_batch(tile, width, 4);
     else
-        few_columns(tile, width, 2);
+        small_batch(tile, width, 2);
 }
 
 void avx2_direct_panels(const struct tmac_tile *tile, int width)
 {
     if (!tile->accumulate)
         tmac_tile_clear(tile);
-    if (tile->columns == TMAC_MAX_PANEL)
-        many_columns(tile, width);
+    if (tile->batch == TMAC_MAX_PANEL)
+        large_batch(tile, width);
     else if (width == TMAC_W1)
-        few_columns_of(tile, TMAC_W1);
+        small_batch_of(tile, TMAC_W1);
     else if (width == TMAC_W2)
-        few_columns_of(tile, TMAC_W2);
+        small_batch_of(tile, TMAC_W2);
     else if (width == TMAC_W3)
-        few_columns_of(tile, TMAC_W3);
+        small_batch_of(tile, TMAC_W3);
     else
-        few_columns_of(tile, TMAC_W4);
+        small_batch_of(tile, TMAC_W4);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED on AVX2: passes over blocks, for 1, 2 or 4 columns, and the float stage. 8 are in
+ * Layout NESTED on AVX2: passes over blocks, for 1, 2 or 4 inputs, and the float stage. 8 are in
  * nested_panels.c. */
 #include "nested.h"
 
@@ -22,23 +22,23 @@ AVX2_TEMPLATE __m256 float_stage(const struct tmac_tile *tile, const uint8_t *sc
     return acc;
 }
 
-/* One pass over a block, whose super-group's scales are `super` bytes on, for columns from `column`. */
+/* One pass over a block, whose super-group's scales are `super` bytes on, for inputs from `input`. */
 AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
-                            const struct nested_kind kind, int block, size_t super, int column)
+                            const struct nested_kind kind, int block, size_t super, int input)
 {
     const size_t rows = super + 16 * (size_t)at.eighth;
     const uint8_t *scale = (const uint8_t *)tile->scale + rows;
     const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + rows : NULL;
     struct nested_sums sums;
 
-    clear(sums.code, kind.vectors * kind.columns);
-    clear(sums.sum, kind.vectors * kind.columns);
+    clear(sums.code, kind.vectors * kind.batch);
+    clear(sums.sum, kind.vectors * kind.batch);
     for (int k = 0; k < tile->block_k; k += kind.wide ? 64 : 32)
         add_pair(&at, kind, &sums);
     AVX2_UNROLL
-    for (int i = 0; i < kind.vectors * kind.columns; i++) {
-        const int n = column + i / kind.vectors, at_row = i % kind.vectors * 16;
-        const __m256 act_scale = _mm256_broadcast_ss(tile->act_scale + block * tile->columns + n);
+    for (int i = 0; i < kind.vectors * kind.batch; i++) {
+        const int n = input + i / kind.vectors, at_row = i % kind.vectors * 16;
+        const __m256 act_scale = _mm256_broadcast_ss(tile->act_scale + block * tile->batch + n);
         float *y = tile->y + (size_t)n * tile->y_stride + 8 * (at.eighth + i % kind.vectors);
 
         _mm256_storeu_ps(y, float_stage(tile, scale + at_row, minimum ? minimum + at_row : NULL,
@@ -46,8 +46,8 @@ AVX2_TEMPLATE void add_pass(const struct tmac_tile *tile, struct nested_at at,
     }
 }
 
-/* All rows of a block for 2 or 4 columns, whose passes share codes that are unpacked once. `kind` has no
- * columns yet. */
+/* All rows of a block for 2 or 4 inputs, whose passes share codes that are unpacked once. `kind` has no
+ * inputs yet. */
 AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
                              struct nested_kind kind, int block, size_t super)
 {
@@ -58,11 +58,11 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
     kind.unpacked = true;
     kind.vectors = 2;
     for (; at.eighth < EIGHTHS; at.eighth += 2) {
-        kind.columns = 2;
-        if (tile->columns == 2)
+        kind.batch = 2;
+        if (tile->batch == 2)
             add_pass(tile, at, kind, block, super, 0);
-        kind.columns = 4;
-        if (tile->columns == 4)
+        kind.batch = 4;
+        if (tile->batch == 4)
             add_pass(tile, at, kind, block, super, 0);
     }
 }
@@ -72,7 +72,7 @@ AVX2_TEMPLATE void add_block_gemv(const struct tmac_tile *tile, struct nested_at
 {
     kind.vectors =
         kind.width == TMAC_W3 ? 2 : 4; /* its codes take more registers to put together */
-    kind.columns = 1;
+    kind.batch = 1;
     kind.unpacked = false;
     add_pass(tile, at, kind, block, super, 0);
     if (kind.vectors == 4)
@@ -87,7 +87,7 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
     const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
     struct nested_at at = {tile->codes, tile->tables, tile->nested.own, tile->nested.group_sum,
-                           0,           tile->columns};
+                           0,           tile->batch};
 
     if (!tile->accumulate)
         tmac_tile_clear(tile);
@@ -101,9 +101,9 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
         else
             add_block(tile, at, kind, block, super);
         at.codes += (size_t)block_steps * cell_bytes(kind.width);
-        at.x += TMAC_STEP_K * block_steps * tile->columns;
+        at.x += TMAC_STEP_K * block_steps * tile->batch;
         at.own += pair_bytes(kind) * (size_t)pairs;
-        at.group_sum += 2 * pairs * tile->columns;
+        at.group_sum += 2 * pairs * tile->batch;
     }
 }
 
@@ -113,9 +113,9 @@ AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width, 
     const enum tmac_sub_kind sub = tile->nested.sub;
     const bool minimum = tile->minimum != NULL;
 
-    if (tile->columns == TMAC_MAX_PANEL)
+    if (tile->batch == TMAC_MAX_PANEL)
         avx2_nested_panels(tile, width);
-    else if (tile->columns > 1)
+    else if (tile->batch > 1)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, sub, minimum}, false);
     else if (sub == TMAC_SUB_KIND_U4 && minimum)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_U4, true}, true);

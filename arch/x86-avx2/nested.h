@@ -9,12 +9,12 @@
 
 enum { MOST = 8 };
 
-/* What a template knows when it is compiled. Codes are cells, or with several columns unpacked, one
+/* What a template knows when it is compiled. Codes are cells, or with several inputs unpacked, one
  * per byte: [step][group of 4 activations][eighth][32 bytes]. */
 struct nested_kind {
     int width;
-    int vectors; /* of 8 rows; vectors x columns sums, at most MOST, are kept in registers: */
-    int columns; /* 4 x 1, 2 x 2 or 2 x 4 */
+    int vectors; /* of 8 rows; vectors x inputs sums, at most MOST, are kept in registers: */
+    int batch; /* 4 x 1, 2 x 2 or 2 x 4 */
     bool wide;   /* groups of 32, else 16 */
     bool unpacked;
     enum tmac_sub_kind sub; /* the tile's */
@@ -26,10 +26,10 @@ struct nested_at {
     const uint8_t *codes, *x, *own;
     const int16_t *group_sum;
     int eighth; /* the first vector */
-    int panel;  /* all columns */
+    int panel;  /* all inputs */
 };
 
-/* [column][vector] */
+/* [input][vector] */
 struct nested_sums {
     __m256i code[MOST]; /* of sub-scale * codes * x8 */
     __m256i sum[MOST];  /* of sub-minimum (or where weights have a zero, sub-scale) * sum of x8 */
@@ -68,7 +68,7 @@ AVX2_TEMPLATE __m256i codes_at(const struct nested_at *at, const struct nested_k
     return code(at->codes, g, at->eighth + v, kind.width);
 }
 
-/* The same for cells of 2 bits and one column: the two fields of a half-byte are masked in place, and
+/* The same for cells of 2 bits and one input: the two fields of a half-byte are masked in place, and
  * the sum of the upper ones is 4 times too great. */
 AVX2_TEMPLATE __m256i half_step_w2(const struct nested_at *at, const int half, const int v)
 {
@@ -95,7 +95,7 @@ AVX2_TEMPLATE __m256i half_step_w2(const struct nested_at *at, const int half, c
 AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested_kind kind,
                                  const int half, const bool first, __m256i *words)
 {
-    const int panel = kind.columns == 1 ? 1 : at->panel;
+    const int panel = kind.batch == 1 ? 1 : at->panel;
 
     if (kind.width == TMAC_W2 && !kind.unpacked) {
         AVX2_UNROLL
@@ -112,7 +112,7 @@ AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested
         for (int v = 0; v < kind.vectors; v++)
             codes[v] = codes_at(at, kind, g, v);
         AVX2_UNROLL
-        for (int n = 0; n < kind.columns; n++) {
+        for (int n = 0; n < kind.batch; n++) {
             const __m256i x = broadcast4(at->x + 4 * (g * panel + n));
             AVX2_UNROLL
             for (int v = 0; v < kind.vectors; v++) {
@@ -134,11 +134,11 @@ AVX2_TEMPLATE void add_scaled(__m256i *sums, const __m256i *words, const __m256i
     for (int v = 0; v < kind.vectors; v++)
         both[v] = both_words(sub[v], which);
     AVX2_UNROLL
-    for (int i = 0; i < kind.vectors * kind.columns; i++)
+    for (int i = 0; i < kind.vectors * kind.batch; i++)
         sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(words[i], both[i % kind.vectors]));
 }
 
-/* The words of both half steps for cells of 4 bits and one column. The high half-bytes are what an XOR
+/* The words of both half steps for cells of 4 bits and one input. The high half-bytes are what an XOR
  * with the low ones leaves; that reads the bytes again (`again` is `at->codes`, which the compiler must
  * not know), but as an operand, and it is the number of instructions that counts. */
 AVX2_TEMPLATE void half_steps_w4(const struct nested_at *at, const int vectors, __m256i *low,
@@ -220,7 +220,7 @@ AVX2_TEMPLATE void add_group_sums(const struct nested_at *at, struct nested_sums
                                   const __m256i *other, const struct nested_kind kind)
 {
     AVX2_UNROLL
-    for (int n = 0; n < kind.columns; n++) {
+    for (int n = 0; n < kind.batch; n++) {
         const __m256i pair = broadcast4((const uint8_t *)(at->group_sum + 2 * n));
 
         AVX2_UNROLL
@@ -266,10 +266,10 @@ AVX2_TEMPLATE void add_pair(struct nested_at *at, const struct nested_kind kind,
     for (int which = 0; which < 1 + kind.wide; which++) {
         add_step(at, kind, sums, sub, which);
         at->codes += step_bytes;
-        at->x += TMAC_STEP_K * (kind.columns == 1 ? 1 : at->panel);
+        at->x += TMAC_STEP_K * (kind.batch == 1 ? 1 : at->panel);
     }
     at->own += pair_bytes(kind);
-    at->group_sum += 2 * (kind.columns == 1 ? 1 : at->panel);
+    at->group_sum += 2 * (kind.batch == 1 ? 1 : at->panel);
 }
 
 #endif

@@ -5,17 +5,17 @@
  * that leaves rows 8i .. 8i+7 in vector i in the end. */
 #include "nested_lookup.h"
 
-/* What a block has for a column: factors of the integers. */
+/* What a block has for an input: factors of the integers. */
 struct nested_block {
     __m256 p, q, m;
     const uint8_t *scale, *minimum; /* f16 */
 };
 
 AVX2_TEMPLATE struct nested_block block_of(const struct tmac_tile *tile,
-                                           const struct nested_kind kind, int block, int column)
+                                           const struct nested_kind kind, int block, int input)
 {
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
-    const int meta = block * tile->columns + column;
+    const int meta = block * tile->batch + input;
     const __m256 act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
     const __m256 act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
 
@@ -48,23 +48,23 @@ AVX2_TEMPLATE void float_stage(const struct nested_block *block, const struct ne
     }
 }
 
-/* One column of a block. */
+/* One input of a block. */
 AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
-                             const struct nested_kind kind, int block, int column)
+                             const struct nested_kind kind, int block, int input)
 {
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
-    const struct nested_block factors = block_of(tile, kind, block, column);
+    const struct nested_block factors = block_of(tile, kind, block, input);
     struct nested_sums sums;
 
     if (kind.bytes)
         sum_bytes(&at, kind, pairs, &sums);
     else
         sum_words(&at, kind, pairs, &sums);
-    float_stage(&factors, kind, &sums, tile->y + (size_t)column * tile->y_stride);
+    float_stage(&factors, kind, &sums, tile->y + (size_t)input * tile->y_stride);
 }
 
-/* All columns of a block, with indices split and sub-scales unpacked once. */
-AVX2_TEMPLATE void add_columns(const struct tmac_tile *tile, struct nested_at at,
+/* All inputs of a block, with indices split and sub-scales unpacked once. */
+AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
                                struct nested_kind kind, int block)
 {
     _Alignas(32) uint8_t split[4 * 4 * 8 * ROWS];
@@ -79,7 +79,7 @@ AVX2_TEMPLATE void add_columns(const struct tmac_tile *tile, struct nested_at at
     kind.split = true;
     at.cells.codes = split;
     at.subs = subs;
-    for (int n = 0; n < tile->columns; n++) {
+    for (int n = 0; n < tile->batch; n++) {
         add_block(tile, at, kind, block, n);
         at.cells.tables += TABLE_STEP;
         at.group_sum += 4;
@@ -91,11 +91,11 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
 {
     const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
     const size_t pairs = (size_t)tile->block_k / (kind.wide ? 64 : 32);
-    const size_t columns = gemv ? 1 : (size_t)tile->columns;
-    struct nested_at at = {.cells = {tile->codes, tile->tables, columns * TABLE_STEP},
+    const size_t batch = gemv ? 1 : (size_t)tile->batch;
+    struct nested_at at = {.cells = {tile->codes, tile->tables, batch * TABLE_STEP},
                            .own = tile->nested.own,
                            .group_sum = tile->nested.group_sum,
-                           .group_sum_stride = 4 * columns,
+                           .group_sum_stride = 4 * batch,
                            .offset = _mm256_set1_epi16((short)(tile->offset * 2048.0f))};
 
     if (!tile->accumulate)
@@ -106,7 +106,7 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
         if (gemv)
             add_block(tile, at, kind, block, 0);
         else
-            add_columns(tile, at, kind, block);
+            add_batch(tile, at, kind, block);
         advance(&at.cells, block_steps, step_bytes(kind.width, false));
         at.own += pairs * pair_bytes(kind);
         at.group_sum += pairs * at.group_sum_stride;
@@ -115,7 +115,7 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
 
 AVX2_TEMPLATE void nested_kind(const struct tmac_tile *tile, const struct nested_kind kind)
 {
-    if (tile->columns > 1)
+    if (tile->batch > 1)
         nested(tile, kind, false);
     else
         nested(tile, kind, true);

@@ -26,7 +26,7 @@ struct nested_kind {
     bool wide; /* groups of 32, else 16 */
     bool minimum;
     bool bytes; /* else words: sub-scales are U4, else I8 */
-    bool split; /* several columns: indices are split and sub-scales unpacked */
+    bool split; /* several inputs: indices are split and sub-scales unpacked */
 };
 
 /* Sub-scales and sub-minimums of a pair of groups: words of 8 rows, or bytes of 16. */
@@ -37,7 +37,7 @@ struct nested_subs {
 /* Where a pass over a block reads. */
 struct nested_at {
     struct stream cells;
-    const uint8_t *own;             /* one column: the pair's own bytes */
+    const uint8_t *own;             /* one input: the pair's own bytes */
     const struct nested_subs *subs; /* several */
     const int16_t *group_sum;
     size_t group_sum_stride; /* from one pair to the next */
@@ -113,7 +113,7 @@ AVX2_TEMPLATE __m256i pair_sums(const struct nested_at *at, const struct nested_
     return _mm256_set1_epi32(both);
 }
 
-/* One column reads codes and sub-scales once: every line of them is fetched a little ahead. */
+/* One input reads codes and sub-scales once: every line of them is fetched a little ahead. */
 enum { NESTED_AHEAD = 768 };
 
 AVX2_TEMPLATE void prefetch_pair(const struct nested_at *at, const struct nested_kind kind)

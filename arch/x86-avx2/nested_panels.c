@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED on AVX2, panels of 8 columns: the codes of 8 steps and the scales of their groups are
- * unpacked once for all of them. A pass sums 2 x 8 rows times 4 columns over a group in registers, in
+ * Layout NESTED on AVX2, panels of 8 inputs: the codes of 8 steps and the scales of their groups are
+ * unpacked once for all of them. A pass sums 2 x 8 rows times 4 inputs over a group in registers, in
  * words: see nested.h for why they fit. One vpmaddwd then adds the two words of a lane as it scales them. */
 #include "nested.h"
 
-enum { COLUMNS = 4, VECTORS = 2, MOST_GROUPS = 2 * UNPACKED_STEPS };
+enum { BATCH = 4, VECTORS = 2, MOST_GROUPS = 2 * UNPACKED_STEPS };
 
 /* What the groups of a run are scaled by. */
 struct group_words {
@@ -17,14 +17,14 @@ struct run {
     const struct tmac_tile *tile;
     const uint8_t *codes; /* unpacked */
     const uint8_t *x;
-    const int16_t *group_sum; /* [pair][column][2] */
-    const float *act_scale;   /* [block][column] */
+    const int16_t *group_sum; /* [pair][input][2] */
+    const float *act_scale;   /* [block][input] */
     float *y;
     int blocks, first_block;
     struct group_words words;
 };
 
-/* Where a pass over a run, for some rows and columns, is. */
+/* Where a pass over a run, for some rows and inputs, is. */
 struct pass {
     const uint8_t *codes, *x, *group_sum, *act_scale;
     const uint8_t *sub, *other;
@@ -33,7 +33,7 @@ struct pass {
     size_t y_stride;
 };
 
-static const struct pass_shape shape = {TMAC_MAX_PANEL, COLUMNS, VECTORS, .cells = false};
+static const struct pass_shape shape = {TMAC_MAX_PANEL, BATCH, VECTORS, .cells = false};
 
 /* The words of `blocks` blocks from number `block` of the chunk. */
 static void words_of(struct group_words *words, const struct tmac_tile *tile, int block, int blocks)
@@ -96,7 +96,7 @@ AVX2_TEMPLATE void sum_others(struct pass *at, int pairs, __m256i *sum)
     clear(sum, PASS_SUMS);
     for (; pairs; pairs--) {
         AVX2_UNROLL
-        for (int n = 0; n < COLUMNS; n++) {
+        for (int n = 0; n < BATCH; n++) {
             const __m256i pair = broadcast4(at->group_sum + 4 * n);
 
             AVX2_UNROLL
@@ -118,7 +118,7 @@ AVX2_TEMPLATE void add_floats(const struct pass *at, const uint8_t *scales, cons
         const __m256 scale = avx2_scales(scales, 8 * v, true);
 
         AVX2_UNROLL
-        for (int n = 0; n < COLUMNS; n++) {
+        for (int n = 0; n < BATCH; n++) {
             const __m256 act_scale =
                 _mm256_broadcast_ss((const float *)(const void *)(at->act_scale + 4 * n));
             const __m256 term =
@@ -155,22 +155,22 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct pass *at, size
     at->act_scale += 4 * TMAC_MAX_PANEL;
 }
 
-/* A run for the vectors of 8 rows from `eighth` on and the columns from `column` on. */
-AVX2_TEMPLATE void add_pass(const struct run *run, int eighth, int column, const bool wide,
+/* A run for the vectors of 8 rows from `eighth` on and the inputs from `input` on. */
+AVX2_TEMPLATE void add_pass(const struct run *run, int eighth, int input, const bool wide,
                             const bool minimum)
 {
     const struct tmac_tile *tile = run->tile;
     const uint8_t *scale = (const uint8_t *)tile->scale + 16 * eighth;
     struct pass at = {
         .codes = run->codes + 32 * eighth,
-        .x = run->x + 4 * column,
-        .group_sum = (const uint8_t *)run->group_sum + 4 * column,
-        .act_scale = (const uint8_t *)run->act_scale + 4 * column,
+        .x = run->x + 4 * input,
+        .group_sum = (const uint8_t *)run->group_sum + 4 * input,
+        .act_scale = (const uint8_t *)run->act_scale + 4 * input,
         .sub = run->words.sub[0][eighth],
         .other = run->words.other[0][eighth],
         .scale = scale,
         .minimum = minimum ? (const uint8_t *)tile->minimum + 16 * eighth : scale,
-        .y = run->y + (size_t)column * tile->y_stride + 8 * eighth,
+        .y = run->y + (size_t)input * tile->y_stride + 8 * eighth,
         .y_stride = tile->y_stride,
     };
 
@@ -183,8 +183,8 @@ AVX2_TEMPLATE void add_pass(const struct run *run, int eighth, int column, const
 AVX2_TEMPLATE void add_passes(const struct run *run, const bool wide, const bool minimum)
 {
     for (int eighth = 0; eighth < EIGHTHS; eighth += VECTORS)
-        for (int column = 0; column < TMAC_MAX_PANEL; column += COLUMNS)
-            add_pass(run, eighth, column, wide, minimum);
+        for (int input = 0; input < TMAC_MAX_PANEL; input += BATCH)
+            add_pass(run, eighth, input, wide, minimum);
 }
 
 static void add_run(const struct run *run)

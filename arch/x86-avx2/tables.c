@@ -230,7 +230,7 @@ AVX2_TEMPLATE __m128i quantize16(const float *x, __m256 factor, __m256 used)
     return _mm_shuffle_epi32(bytes, 0xd8);
 }
 
-/* Four groups of 4 go where their columns' neighbours leave room. */
+/* Four groups of 4 go where their inputs' neighbours leave room. */
 AVX2_TEMPLATE void store_groups(__m128i bytes, size_t stride, uint8_t *to)
 {
     const uint32_t group[4] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Layouts DIRECT and NESTED, several columns: the codes of a few steps are unpacked once, one per byte,
- * for all columns of all panels. */
+ * Layouts DIRECT and NESTED, several inputs: the codes of a few steps are unpacked once, one per byte,
+ * for all inputs of all panels. */
 #ifndef TMAC_AVX2_UNPACKED_H
 #define TMAC_AVX2_UNPACKED_H
 
@@ -39,15 +39,15 @@ static inline void unpack_steps_of(const uint8_t *cell, int steps, int width, ui
         unpack_steps(cell, steps, TMAC_W4, codes);
 }
 
-/* What a pass over codes and a panel of columns sums in registers, known when it is compiled. */
+/* What a pass over codes and a panel of inputs sums in registers, known when it is compiled. */
 struct pass_shape {
-    int panel;            /* columns there are */
-    int columns, vectors; /* of the pass; vectors of 8 rows */
+    int panel;            /* inputs there are */
+    int batch, vectors; /* of the pass; vectors of 8 rows */
     bool cells; /* codes are as packed, of `width`; else unpacked, and width is not known */
     int width;
 };
 
-enum { PASS_SUMS = 8 }; /* vectors x columns */
+enum { PASS_SUMS = 8 }; /* vectors x inputs */
 
 AVX2_TEMPLATE __m256i pass_codes(const uint8_t *codes, const struct pass_shape shape, const int g,
                                  const int v)
@@ -69,7 +69,7 @@ AVX2_TEMPLATE void pass_add_group(const uint8_t *from, const uint8_t *x,
     for (int v = 0; v < shape.vectors; v++)
         codes[v] = pass_codes(from, shape, g, v);
     AVX2_UNROLL
-    for (int n = 0; n < shape.columns; n++) {
+    for (int n = 0; n < shape.batch; n++) {
         int32_t four;
         memcpy(&four, x + 4 * (g * shape.panel + n), sizeof four);
         AVX2_UNROLL

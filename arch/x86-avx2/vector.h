@@ -154,7 +154,7 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(high, exponent)), bias);
 }
 
-/* The float stage of a block and a column. */
+/* The float stage of a block and an input. */
 #define vec_block avx2_block
 
 TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf integer, vecf acc)

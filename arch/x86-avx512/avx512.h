@@ -66,7 +66,7 @@ INLINE __m512 float_stage_offset(const struct tmac_tile *tile)
     return opaque_ps(_mm512_set1_ps(tile->offset));
 }
 
-/* Where a block's weight scales are, and its three numbers for one column. */
+/* Where a block's weight scales are, and its three numbers for one input. */
 struct float_stage {
     const uint8_t *scale, *minimum; /* floats, or f16 */
     bool half;
@@ -89,10 +89,10 @@ INLINE void prefetch_scales(const uint8_t *scales, const int tile_rows)
 }
 
 INLINE struct float_stage float_stage_begin(const struct tmac_tile *tile, __m512 offset, int block,
-                                            int column, const int columns, const int tile_rows,
+                                            int input, const int batch, const int tile_rows,
                                             const bool half)
 {
-    const size_t meta = (size_t)block * (size_t)columns + (size_t)column;
+    const size_t meta = (size_t)block * (size_t)batch + (size_t)input;
     const size_t group = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     struct float_stage stage;
 
@@ -127,23 +127,23 @@ struct panel_y {
     _Alignas(64) float y[TMAC_MAX_PANEL][TMAC_MAX_TILE_ROWS];
 };
 
-INLINE void panel_y_load(struct panel_y *panel, const struct tmac_tile *tile, int column,
-                         const int columns, const int tile_rows)
+INLINE void panel_y_load(struct panel_y *panel, const struct tmac_tile *tile, int input,
+                         const int batch, const int tile_rows)
 {
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         for (int r = 0; r < tile_rows; r += 16) {
-            const float *from = tile->y + (size_t)(column + n) * tile->y_stride + r;
+            const float *from = tile->y + (size_t)(input + n) * tile->y_stride + r;
             _mm512_store_ps(panel->y[n] + r,
                             tile->accumulate ? _mm512_loadu_ps(from) : _mm512_setzero_ps());
         }
 }
 
-INLINE void panel_y_store(const struct panel_y *panel, const struct tmac_tile *tile, int column,
-                          const int columns, const int tile_rows)
+INLINE void panel_y_store(const struct panel_y *panel, const struct tmac_tile *tile, int input,
+                          const int batch, const int tile_rows)
 {
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         for (int r = 0; r < tile_rows; r += 16)
-            _mm512_storeu_ps(tile->y + (size_t)(column + n) * tile->y_stride + r,
+            _mm512_storeu_ps(tile->y + (size_t)(input + n) * tile->y_stride + r,
                              _mm512_load_ps(panel->y[n] + r));
 }
 
@@ -162,7 +162,7 @@ extern const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT];
 /* The same for NESTED; 1 bit is left to scalar. */
 extern const struct tmac_kernel avx512_nested[TMAC_W_COUNT];
 extern const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT];
-/* Faster ways for many columns of some of them; false where they do not apply. */
+/* Faster ways for many inputs of some of them; false where they do not apply. */
 bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width);
 bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width);
 

@@ -18,12 +18,12 @@ INLINE __m512i words_add(__m512i word, __m512i codes, __m512i x)
 
 /* Words to 32 bits, added to what earlier steps gave. */
 INLINE void words_widen(__m512i sum[2][TMAC_MAX_PANEL], __m512i word[2][TMAC_MAX_PANEL],
-                        const int columns, bool first)
+                        const int batch, bool first)
 {
     const __m512i ones = _mm512_set1_epi16(1);
 
     UNROLL
-    for (int n = 0; n < columns; n++) {
+    for (int n = 0; n < batch; n++) {
         const __m512i rows0 = _mm512_madd_epi16(word[0][n], ones);
         const __m512i rows1 = _mm512_madd_epi16(word[1][n], ones);
         sum[0][n] = first ? rows0 : _mm512_add_epi32(sum[0][n], rows0);
@@ -64,7 +64,7 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
 }
 
 INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, const uint8_t *cell,
-                       const uint8_t *x, const int columns, const int panel)
+                       const uint8_t *x, const int batch, const int panel)
 {
     const size_t group_bytes = 4 * (size_t)panel;
     struct unpacked unpacked;
@@ -75,7 +75,7 @@ INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, 
         const __m512i codes0 = load_bytes(unpacked.codes[g][0]);
         const __m512i codes1 = load_bytes(unpacked.codes[g][1]);
         UNROLL
-        for (int n = 0; n < columns; n++) {
+        for (int n = 0; n < batch; n++) {
             const __m512i x4 = broadcast_4_bytes(x + 4 * n);
             word[0][n] = words_add(word[0][n], codes0, x4);
             word[1][n] = words_add(word[1][n], codes1, x4);
@@ -83,26 +83,26 @@ INLINE void panel_step(__m512i word[2][TMAC_MAX_PANEL], const struct span span, 
     }
 }
 
-/* At most 4 columns at a time: 2 x 4 sums of 16 and of 32 bits are half of the registers. */
-INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
+/* At most 4 inputs at a time: 2 x 4 sums of 16 and of 32 bits are half of the registers. */
+INLINE void panel_sums(struct panel_sum *to, const struct span span, const int batch,
                        const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, span.width);
     const int exact = exact_steps(span.width);
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    sums_zero(sum, columns);
+    sums_zero(sum, batch);
     for (int begin = 0; begin < span.steps; begin += exact) {
         const int end = begin + exact < span.steps ? begin + exact : span.steps;
         __m512i word[2][TMAC_MAX_PANEL];
 
-        sums_zero(word, columns);
+        sums_zero(word, batch);
         for (int step = begin; step < end; step++)
             panel_step(word, span, span.codes + (size_t)step * cell_bytes,
-                       span.tables + (size_t)step * TMAC_STEP_K * (size_t)panel, columns, panel);
-        words_widen(sum, word, columns, false);
+                       span.tables + (size_t)step * TMAC_STEP_K * (size_t)panel, batch, panel);
+        words_widen(sum, word, batch, false);
     }
-    panel_sum_store(to, sum, columns);
+    panel_sum_store(to, sum, batch);
 }
 
 static void panel_2(const struct tmac_tile *tile)
@@ -117,16 +117,16 @@ static void panel_4(const struct tmac_tile *tile)
 
 static void panel_8(const struct tmac_tile *tile)
 {
-    for (int column = 0; column < 8; column += 4)
-        panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, column, 4, 8);
+    for (int input = 0; input < 8; input += 4)
+        panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, input, 4, 8);
 }
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns == 1)
+    if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
-        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+        (tile->batch == 2 ? panel_2 : tile->batch == 4 ? panel_4 : panel_8)(tile);
 }
 
 KERNEL(direct_w1, TMAC_W1)

@@ -71,7 +71,7 @@ INLINE __m512i direct_codes(const struct sources sources, const enum tmac_w widt
                             _mm512_set1_epi8((char)((1 << bits) - 1)));
 }
 
-/* The codes of one step, [group][half][64]: panels unpack them once for all columns. */
+/* The codes of one step, [group][half][64]: panels unpack them once for all inputs. */
 struct unpacked {
     _Alignas(64) uint8_t codes[8][2][64];
 };

@@ -97,7 +97,7 @@ INLINE void gemv_sums(__m512i sum[2], const struct span span)
 }
 
 /* ---- panels -----------------------------------------------------------------------------------
- * The codes of a few steps are unpacked once, for all columns of all panels; for the only panel, in
+ * The codes of a few steps are unpacked once, for all inputs of all panels; for the only panel, in
  * registers as they are multiplied. */
 
 /* A run of steps, whole blocks but for the last, of one panel. */
@@ -105,7 +105,7 @@ struct run {
     const struct unpacked *codes; /* many panels */
     const uint8_t *cells;         /* one panel */
     const uint8_t *x;
-    const float *act_scale, *act_sum; /* [block][column] */
+    const float *act_scale, *act_sum; /* [block][input] */
     float offset;                     /* the tile's, without its unit */
     int steps;
 };
@@ -114,7 +114,7 @@ struct run {
 struct panel_kind {
     bool cells; /* the only panel */
     enum tmac_w width;
-    int columns;
+    int batch;
     enum block_size size;
 };
 
@@ -122,11 +122,11 @@ struct panel_kind {
 INLINE void run_step(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, int step,
                      const int group, const int end, const struct panel_kind kind)
 {
-    const uint8_t *x = run->x + (size_t)step * TMAC_STEP_K * (size_t)kind.columns;
+    const uint8_t *x = run->x + (size_t)step * TMAC_STEP_K * (size_t)kind.batch;
 
     if (!kind.cells) {
         (kind.size == SEVERAL_STEPS ? dot_step : dot_only_step)(sum, run->codes + step, x, group,
-                                                                end, kind.columns);
+                                                                end, kind.batch);
         return;
     }
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width);
@@ -138,13 +138,13 @@ INLINE void run_step(__m512i sum[2][TMAC_MAX_PANEL], const struct run *run, int 
     UNROLL
     for (int g = group; g < end; g++)
         dot_group(sum, direct_codes(sources0, kind.width, g), direct_codes(sources1, kind.width, g),
-                  x + 4 * g * kind.columns, kind.columns);
+                  x + 4 * g * kind.batch, kind.batch);
 }
 
 /* The float stage of a block, see struct tmac_tile; its numbers are from `at` on in the run. `unit`
  * is a power of two, and so may leave act_scale and offset for the scales, of which there are fewer. */
 INLINE void run_floats(const struct tmac_tile *tile, const struct run *run, int at, size_t group,
-                       __m512i sum[2][TMAC_MAX_PANEL], const int columns, const bool minimum,
+                       __m512i sum[2][TMAC_MAX_PANEL], const int batch, const bool minimum,
                        float *y)
 {
     const uint8_t *scales = (const uint8_t *)tile->scale + group;
@@ -157,7 +157,7 @@ INLINE void run_floats(const struct tmac_tile *tile, const struct run *run, int 
     const size_t y_stride = tile->y_stride;
 
     UNROLL
-    for (int n = 0; n < columns; n++, y += y_stride) {
+    for (int n = 0; n < batch; n++, y += y_stride) {
         const __m512 act_scale = _mm512_set1_ps(run->act_scale[at + n]);
         const __m512 act_sum = _mm512_set1_ps(run->act_sum[at + n]);
         const __m512 from_offset = _mm512_mul_ps(offset, act_sum);
@@ -181,13 +181,13 @@ INLINE void run_block(const struct tmac_tile *tile, const struct run *run, int b
     const size_t scale = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    sums_zero(sum, kind.columns);
+    sums_zero(sum, kind.batch);
     for (; step < end; step++)
         run_step(sum, run, step, group, group_end, kind);
     if (tile->minimum)
-        run_floats(tile, run, at, scale, sum, kind.columns, true, y);
+        run_floats(tile, run, at, scale, sum, kind.batch, true, y);
     else
-        run_floats(tile, run, at, scale, sum, kind.columns, false, y);
+        run_floats(tile, run, at, scale, sum, kind.batch, false, y);
 }
 
 /* One panel, all blocks of a run, the first of which is number `block` of the chunk. */
@@ -197,7 +197,7 @@ INLINE void run_panel(const struct tmac_tile *tile, const struct run *run, int b
     const int block_steps = kind.size == SEVERAL_STEPS ? tile->block_k / TMAC_STEP_K : 1;
     int at = 0;
 
-    for (int step = 0; step < run->steps; step += block_steps, block++, at += kind.columns) {
+    for (int step = 0; step < run->steps; step += block_steps, block++, at += kind.batch) {
         const int left = run->steps - step;
         const int end =
             kind.size == SEVERAL_STEPS && left < block_steps ? run->steps : step + block_steps;
@@ -205,7 +205,7 @@ INLINE void run_panel(const struct tmac_tile *tile, const struct run *run, int b
         if (kind.size == HALF_STEP) {
             run_block(tile, run, block, at, step, end, 0, 4, kind, y);
             block++;
-            at += kind.columns;
+            at += kind.batch;
         }
         run_block(tile, run, block, at, step, end, kind.size == HALF_STEP ? 4 : 0, 8, kind, y);
     }
@@ -231,16 +231,16 @@ static void run_begin(struct run *run, const struct tmac_tile *tile, int step, i
 {
     const size_t panel_bytes = (size_t)panel * tile->panel_stride;
     const size_t numbers =
-        panel_bytes + (size_t)(step * TMAC_STEP_K / tile->block_k * tile->columns) * sizeof(float);
+        panel_bytes + (size_t)(step * TMAC_STEP_K / tile->block_k * tile->batch) * sizeof(float);
 
-    run->x = tile->tables + panel_bytes + (size_t)step * TMAC_STEP_K * (size_t)tile->columns;
+    run->x = tile->tables + panel_bytes + (size_t)step * TMAC_STEP_K * (size_t)tile->batch;
     run->act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale + numbers);
     run->act_sum = (const float *)(const void *)((const uint8_t *)tile->act_sum + numbers);
 }
 
 static void many_panels(const struct tmac_tile *tile)
 {
-    const struct panel_kind kind = {.cells = false, .columns = TMAC_MAX_PANEL};
+    const struct panel_kind kind = {.cells = false, .batch = TMAC_MAX_PANEL};
     struct unpacked codes[UNPACKED_STEPS];
     struct run run = {.codes = codes, .offset = tile->offset / tile->unit};
 
@@ -261,9 +261,9 @@ static void many_panels(const struct tmac_tile *tile)
     }
 }
 
-INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, const int columns)
+INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, const int batch)
 {
-    const struct panel_kind kind = {.cells = true, .width = width, .columns = columns};
+    const struct panel_kind kind = {.cells = true, .width = width, .batch = batch};
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
     struct run run = {.offset = tile->offset / tile->unit};
 
@@ -283,9 +283,9 @@ INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
         tmac_tile_clear(tile);
     if (tile->panels > 1)
         many_panels(tile);
-    else if (tile->columns == 8)
+    else if (tile->batch == 8)
         one_panel(tile, width, 8);
-    else if (tile->columns == 4)
+    else if (tile->batch == 4)
         one_panel(tile, width, 4);
     else
         one_panel(tile, width, 2);
@@ -293,7 +293,7 @@ INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns == 1)
+    if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
     else
         panels(tile, width);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Layout ROWS64: a byte is a row, one vpshufb looks up 64 rows in one table of 16 unsigned bytes.
- * Several columns share the template with AVX2 (../x86/lookup_tile.h); one column has its own form, as
+ * Several inputs share the template with AVX2 (../x86/lookup_tile.h); one input has its own form, as
  * vpavgb of 64 bytes runs on one port only, which the shifts of half-bytes need as well.
  *
  * Bytes are summed in words without being widened first: `total` adds whole words, even byte +
@@ -195,8 +195,8 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns > 1)
-        lookup_columns(tile, width, WHOLE_STEP, true);
+    if (tile->batch > 1)
+        lookup_batch(tile, width, WHOLE_STEP, true);
     else if (tile->block_k == 32)
         gemv(tile, width, ONE_STEP);
     else if (tile->block_k == 16)

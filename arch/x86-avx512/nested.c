@@ -21,10 +21,10 @@ INLINE __m512i dot4(const __m512i codes[4], const uint8_t *x, const int stride)
 }
 
 /* The groups of a step are its halves: codes 0..3 and 4..7. */
-INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                      const enum tmac_w width, const int columns, const int panel)
+INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
+                      const enum tmac_w width, const int batch, const int panel)
 {
-    (void)columns;
+    (void)batch;
     (void)panel;
     prefetch_ahead(step->codes, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
     UNROLL
@@ -43,8 +43,8 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
     }
 }
 
-INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                       const enum tmac_w width, const int columns, const int panel)
+INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
+                       const enum tmac_w width, const int batch, const int panel)
 {
     const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
 
@@ -60,7 +60,7 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
             for (int z = 0; z < 4; z++)
                 codes[z] = load_bytes(unpacked->codes[4 * half + z][h]);
             UNROLL
-            for (int n = 0; n < columns; n++)
+            for (int n = 0; n < batch; n++)
                 p[h][n] = multiply_words(p[h][n], dot4(codes, x + 4 * n, 4 * panel), sub);
         }
     }
@@ -68,7 +68,7 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns == 1)
+    if (tile->batch == 1)
         nested_gemv(tile, gemv_step, multiply_words, width);
     else
         nested_panels(tile, panel_step, multiply_words);

@@ -11,17 +11,17 @@
 
 #include "direct.h"
 
-enum { NESTED_COLUMNS = 4 /* at once: registers */ };
+enum { NESTED_BATCH = 4 /* at once: registers */ };
 
-/* Adds to p[half][column] the integers of one step, first and second 16 activations scaled by the low
- * and the high words of `sub[half]`. `x` is the first of `columns` columns out of `panel`. */
+/* Adds to p[half][input] the integers of one step, first and second 16 activations scaled by the low
+ * and the high words of `sub[half]`. `x` is the first of `batch` inputs out of `panel`. */
 struct nested_step {
-    const uint8_t *codes; /* a cell; for several columns struct unpacked */
+    const uint8_t *codes; /* a cell; for several inputs struct unpacked */
     const uint8_t *x;
     __m512i sub[2];
 };
-typedef void nested_step_fn(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                            const enum tmac_w width, const int columns, const int panel);
+typedef void nested_step_fn(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
+                            const enum tmac_w width, const int batch, const int panel);
 /* sum + a.low * b.low + a.high * b.high */
 typedef __m512i nested_multiply_fn(__m512i sum, __m512i a, __m512i b);
 
@@ -30,7 +30,7 @@ struct nested_kind {
     nested_step_fn *step;
     nested_multiply_fn *multiply;
     enum tmac_w width;
-    int columns, panel;
+    int batch, panel;
     size_t step_bytes; /* of codes: cells, or struct unpacked */
     bool unpack;       /* the step wants cells unpacked: one panel does so in between the
                           multiplications, where the stores cost nothing */
@@ -48,7 +48,7 @@ INLINE const uint8_t *nested_block_own(const struct tmac_tile *tile, int block)
            (size_t)(in_super * pairs) * pair;
 }
 
-/* y += scale * (act_scale * sum), for 8 columns; scales are f16. */
+/* y += scale * (act_scale * sum), for 8 inputs; scales are f16. */
 INLINE void nested_add_floats(const struct tmac_tile *tile, const uint8_t *scale,
                               const float *act_scale, __m512i sum[2][TMAC_MAX_PANEL], float *y)
 {
@@ -116,7 +116,7 @@ INLINE __m512i nested_both(__m512i words, const int which)
     return _mm512_shuffle_epi8(words, which ? second : first);
 }
 
-INLINE void nested_steps(__m512i p[2][NESTED_COLUMNS], struct nested_at *at,
+INLINE void nested_steps(__m512i p[2][NESTED_BATCH], struct nested_at *at,
                          const struct nested_kind kind, const bool both, __m512i sub[2],
                          const int which)
 {
@@ -130,27 +130,27 @@ INLINE void nested_steps(__m512i p[2][NESTED_COLUMNS], struct nested_at *at,
         direct_unpack(&unpacked, at->codes, kind.width, 0, 8);
         step.codes = (const uint8_t *)&unpacked;
     }
-    kind.step(p, &step, kind.width, kind.columns, kind.panel);
+    kind.step(p, &step, kind.width, kind.batch, kind.panel);
     at->x += TMAC_STEP_K * kind.panel;
 }
 
 /* The integers of a block: p of the codes, s of the sums of activations. */
 INLINE void nested_block(const struct tmac_tile *tile, const struct nested_kind kind,
-                         struct nested_at *at, __m512i p[2][NESTED_COLUMNS],
-                         __m512i s[2][NESTED_COLUMNS])
+                         struct nested_at *at, __m512i p[2][NESTED_BATCH],
+                         __m512i s[2][NESTED_BATCH])
 {
     const bool sums = tile->minimum || tile->offset != 0;
     const bool wide = tile->nested.group_k == 32;
     const int pairs = tile->block_k / tile->nested.group_k / 2;
 
     UNROLL
-    for (int n = 0; n < kind.columns; n++)
+    for (int n = 0; n < kind.batch; n++)
         p[0][n] = p[1][n] = s[0][n] = s[1][n] = _mm512_setzero_si512();
     for (int pair = 0; pair < pairs; pair++, at->group_sum += 2 * kind.panel) {
         struct nested_words words = nested_words(tile, &at->own);
 
         UNROLL
-        for (int n = 0; n < kind.columns; n++) {
+        for (int n = 0; n < kind.batch; n++) {
             if (!sums)
                 break;
             const __m512i sum = broadcast_4_bytes((const uint8_t *)(at->group_sum + 2 * n));
@@ -176,27 +176,27 @@ INLINE __m512 nested_floats(const struct tmac_tile *tile, __m512 scale, __m512 m
     return acc;
 }
 
-/* Blocks [block, end) of the chunk, for `kind.columns` columns from `column` of panel `p`. */
+/* Blocks [block, end) of the chunk, for `kind.inputs` inputs from `input` of panel `p`. */
 INLINE void nested_blocks(const struct tmac_tile *tile, const struct nested_kind kind,
-                          struct nested_at at, int block, int end, int p, int column)
+                          struct nested_at at, int block, int end, int p, int input)
 {
     const float *act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale +
                                                            (size_t)p * tile->panel_stride);
-    float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL + column) * tile->y_stride;
+    float *y = tile->y + (size_t)(p * TMAC_MAX_PANEL + input) * tile->y_stride;
 
     for (; block < end; block++) {
         const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
         const uint8_t *scale = (const uint8_t *)tile->scale + super;
         const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + super : scale;
         const bool accumulate = tile->accumulate || block;
-        __m512i codes[2][NESTED_COLUMNS], sums[2][NESTED_COLUMNS];
+        __m512i codes[2][NESTED_BATCH], sums[2][NESTED_BATCH];
 
         if ((block & ((1 << tile->block_shift) - 1)) == 0)
             at.own = tile->nested.own + super;
         nested_block(tile, kind, &at, codes, sums);
         UNROLL
-        for (int n = 0; n < kind.columns; n++) {
-            const float act = act_scale[block * kind.panel + column + n];
+        for (int n = 0; n < kind.batch; n++) {
+            const float act = act_scale[block * kind.panel + input + n];
             UNROLL
             for (int h = 0; h < 2; h++) {
                 float *to = y + (size_t)n * tile->y_stride + 16 * h;
@@ -233,23 +233,23 @@ INLINE void nested_panel(const struct tmac_tile *tile, const uint8_t *codes, int
         (const int16_t *)(const void *)((const uint8_t *)tile->nested.group_sum + panel) +
         groups * kind.panel;
 
-    for (int column = 0; column < kind.panel; column += kind.columns) {
-        const struct nested_at at = {codes, x + 4 * column, NULL, group_sum + 2 * column};
-        nested_blocks(tile, kind, at, block, end, p, column);
+    for (int input = 0; input < kind.panel; input += kind.batch) {
+        const struct nested_at at = {codes, x + 4 * input, NULL, group_sum + 2 * input};
+        nested_blocks(tile, kind, at, block, end, p, input);
     }
 }
 
-/* Panels of any kind; `kind` has no columns yet. */
+/* Panels of any kind; `kind` has no inputs yet. */
 INLINE void nested_panel_any(const struct tmac_tile *tile, const uint8_t *codes, int step,
                              int steps, int p, struct nested_kind kind)
 {
-    kind.columns = kind.panel = 2;
-    if (tile->columns == 2) {
+    kind.batch = kind.panel = 2;
+    if (tile->batch == 2) {
         nested_panel(tile, codes, step, steps, p, kind);
         return;
     }
-    kind.columns = kind.panel = 4;
-    if (tile->columns == 4) {
+    kind.batch = kind.panel = 4;
+    if (tile->batch == 4) {
         nested_panel(tile, codes, step, steps, p, kind);
         return;
     }

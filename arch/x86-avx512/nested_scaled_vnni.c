@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED with VNNI, many columns: codes that stay bytes when they are multiplied by their
- * sub-scales. That is done once for all columns; what is left per column is one sum per block, as if
+ * Layout NESTED with VNNI, many inputs: codes that stay bytes when they are multiplied by their
+ * sub-scales. That is done once for all inputs; what is left per input is one sum per block, as if
  * there were one level of scales.
  *     2 bits, U4 sub-scales (Q2_K)             q * sub = 0 .. 3 * 15 = 45
  *     3 bits, zero 4, sub-scales -32..31 (Q3_K)  (q - 4) * sub = -4 * 31 .. -4 * -32 = -124 .. 128;
@@ -120,7 +120,7 @@ INLINE void start_biased(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile 
         sum[0][n] = sum[1][n] = _mm512_set1_epi32(start[n]);
 }
 
-/* One panel of 8 columns, block `i` of the run and `block` of the chunk. */
+/* One panel of 8 inputs, block `i` of the run and `block` of the chunk. */
 INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *run, int i,
                          int block, size_t panel, float *y, const enum tmac_w width)
 {

@@ -50,10 +50,10 @@ INLINE __m512i gemv_pair_w4(const struct sources sources, const uint8_t *x, cons
     return pair(low, high, 12);
 }
 
-INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                      const enum tmac_w width, const int columns, const int panel)
+INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
+                      const enum tmac_w width, const int batch, const int panel)
 {
-    (void)columns;
+    (void)batch;
     (void)panel;
     prefetch_ahead(step->codes, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width));
     UNROLL
@@ -66,20 +66,20 @@ INLINE void gemv_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *st
     }
 }
 
-INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *step,
-                       const enum tmac_w width, const int columns, const int panel)
+INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
+                       const enum tmac_w width, const int batch, const int panel)
 {
     const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
-    __m512i low[2][NESTED_COLUMNS], high[2][NESTED_COLUMNS];
+    __m512i low[2][NESTED_BATCH], high[2][NESTED_BATCH];
 
     (void)width;
     UNROLL
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         low[0][n] = low[1][n] = high[0][n] = high[1][n] = _mm512_setzero_si512();
     for (int z = 0; z < 4; z++) {
         const uint8_t *x = step->x + 4 * z * panel;
         UNROLL
-        for (int n = 0; n < columns; n++) {
+        for (int n = 0; n < batch; n++) {
             const __m512i first = broadcast_4_bytes(x + 4 * n);
             const __m512i second = broadcast_4_bytes(x + 16 * panel + 4 * n);
             UNROLL
@@ -90,7 +90,7 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
         }
     }
     UNROLL
-    for (int n = 0; n < columns; n++) {
+    for (int n = 0; n < batch; n++) {
         UNROLL
         for (int h = 0; h < 2; h++)
             p[h][n] = dot_words(p[h][n], pair(low[h][n], high[h][n], 16), step->sub[h]);
@@ -99,7 +99,7 @@ INLINE void panel_step(__m512i p[2][NESTED_COLUMNS], const struct nested_step *s
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns == 1)
+    if (tile->batch == 1)
         nested_gemv(tile, gemv_step, dot_words, width);
     else if (!avx512_nested_scaled_vnni(tile, width) && !avx512_nested_wide_vnni(tile, width))
         nested_panels(tile, panel_step, dot_words);

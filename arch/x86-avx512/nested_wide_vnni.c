@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED with VNNI, groups of 32, many columns (Q4_K). One sum per group is one step, and one
+ * Layout NESTED with VNNI, groups of 32, many inputs (Q4_K). One sum per group is one step, and one
  * vpdpwssd scales it: of its two words per lane the upper one is multiplied by 0.
  *
  * For that a sum must fit a signed word, but 32 * 15 * 128 does not. So sums start from -CENTRE * S,
@@ -23,7 +23,7 @@ struct wide_words {
     struct nested_words pair;
 };
 
-/* A run of steps, whole blocks, one panel of 8 columns. */
+/* A run of steps, whole blocks, one panel of 8 inputs. */
 struct wide_run {
     const struct unpacked *codes;
     const struct wide_words *words; /* [pair] */

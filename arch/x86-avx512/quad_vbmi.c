@@ -16,13 +16,13 @@ INLINE __m512i quad_index(__m512i codes, const int shift)
 
 /* One plane, one half of the step's tables, 32 rows. */
 INLINE void quad_add(__m512i sum[2][TMAC_MAX_PANEL], const uint8_t *plane, const uint8_t *tables,
-                     const int shift, __m512i weight, const int columns)
+                     const int shift, __m512i weight, const int batch)
 {
     const __m512i index0 = quad_index(load_bytes(plane), shift);
     const __m512i index1 = quad_index(load_bytes(plane + 64), shift);
 
     UNROLL
-    for (int n = 0; n < columns; n++) {
+    for (int n = 0; n < batch; n++) {
         const __m512i table = load_bytes(tables + n * 128 + 16 * shift);
         sum[0][n] = _mm512_dpbusd_epi32(sum[0][n], weight, _mm512_permutexvar_epi8(index0, table));
         sum[1][n] = _mm512_dpbusd_epi32(sum[1][n], weight, _mm512_permutexvar_epi8(index1, table));
@@ -57,7 +57,7 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
     to[1] = both ? _mm512_add_epi32(sum[1][0], high[1][0]) : sum[1][0];
 }
 
-INLINE void panel_sums(struct panel_sum *to, const struct span span, const int columns,
+INLINE void panel_sums(struct panel_sum *to, const struct span span, const int batch,
                        const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_QUAD, span.width);
@@ -65,7 +65,7 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
     const __m512i one = _mm512_set1_epi8(1);
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    sums_zero(sum, columns);
+    sums_zero(sum, batch);
     for (int step = 0; step < span.steps; step++) {
         const uint8_t *plane = span.codes + (size_t)step * cell_bytes;
         const uint8_t *tables = span.tables + (size_t)(step * panel) * 128;
@@ -73,14 +73,14 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int c
 
         for (int p = 0; p < planes; p++, plane += 128) {
             if (span.group == 0)
-                quad_add(sum, plane, tables, 0, weight, columns);
+                quad_add(sum, plane, tables, 0, weight, batch);
             if (span.group_end == 8)
-                quad_add(sum, plane, tables, 4, weight, columns);
+                quad_add(sum, plane, tables, 4, weight, batch);
             if (span.width != TMAC_WT)
                 weight = _mm512_add_epi8(weight, weight);
         }
     }
-    panel_sum_store(to, sum, columns);
+    panel_sum_store(to, sum, batch);
 }
 
 static void panel_2(const struct tmac_tile *tile)
@@ -100,10 +100,10 @@ static void panel_8(const struct tmac_tile *tile)
 
 INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
 {
-    if (tile->columns == 1)
+    if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_QUAD, width);
     else
-        (tile->columns == 2 ? panel_2 : tile->columns == 4 ? panel_4 : panel_8)(tile);
+        (tile->batch == 2 ? panel_2 : tile->batch == 4 ? panel_4 : panel_8)(tile);
 }
 
 KERNEL(quad_w1, TMAC_W1)

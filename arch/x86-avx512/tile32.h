@@ -2,7 +2,7 @@
  * The frame around the layouts in which a 32-bit lane is a row (QUAD, DIRECT): walk over the
  * blocks of a tile of 2 x 16 rows, the float stage, the results.
  *
- * gemv has one column and knows width and block size when it is compiled. Panels of more columns
+ * gemv has one input and knows width and block size when it is compiled. Panels of more inputs
  * leave both to run time, as their work per code hides it. */
 #ifndef TMAC_AVX512_TILE32_H
 #define TMAC_AVX512_TILE32_H
@@ -21,25 +21,25 @@ struct span {
 };
 
 /* The integer stage of one block. In gemv all of the span but its pointers is constant, and with
- * SEVERAL_STEPS its steps; in panels `columns` out of `panel` are. */
+ * SEVERAL_STEPS its steps; in panels `batch` out of `panel` are. */
 typedef void gemv_block_fn(__m512i sum[2], const struct span span);
 struct panel_sum {
     _Alignas(64) int32_t sum[TMAC_MAX_PANEL][32];
 };
-typedef void panel_block_fn(struct panel_sum *sum, const struct span span, const int columns,
+typedef void panel_block_fn(struct panel_sum *sum, const struct span span, const int batch,
                             const int panel);
 
-INLINE void sums_zero(__m512i sum[2][TMAC_MAX_PANEL], const int columns)
+INLINE void sums_zero(__m512i sum[2][TMAC_MAX_PANEL], const int batch)
 {
     UNROLL
-    for (int n = 0; n < columns; n++)
+    for (int n = 0; n < batch; n++)
         sum[0][n] = sum[1][n] = _mm512_setzero_si512();
 }
 
-INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int columns)
+INLINE void panel_sum_store(struct panel_sum *to, __m512i sum[2][TMAC_MAX_PANEL], const int batch)
 {
     UNROLL
-    for (int n = 0; n < columns; n++) {
+    for (int n = 0; n < batch; n++) {
         _mm512_store_si512(to->sum[n], sum[0][n]);
         _mm512_store_si512(to->sum[n] + 16, sum[1][n]);
     }
@@ -113,15 +113,15 @@ INLINE void gemv(const struct tmac_tile *tile, gemv_block_fn *integer,
 }
 
 INLINE void panel_block(const struct tmac_tile *tile, panel_block_fn *integer, struct panel_y *y,
-                        __m512 offset, const struct span span, int block, int column,
-                        const int columns, const int panel)
+                        __m512 offset, const struct span span, int block, int input,
+                        const int batch, const int panel)
 {
     struct panel_sum sum;
 
-    integer(&sum, span, columns, panel);
-    for (int n = 0; n < columns; n++) {
+    integer(&sum, span, batch, panel);
+    for (int n = 0; n < batch; n++) {
         const struct float_stage stage =
-            float_stage_begin(tile, offset, block, column + n, panel, 32, false);
+            float_stage_begin(tile, offset, block, input + n, panel, 32, false);
         UNROLL
         for (int r = 0; r < 32; r += 16) {
             const __m512 integers = _mm512_cvtepi32_ps(_mm512_load_si512(sum.sum[n] + r));
@@ -131,9 +131,9 @@ INLINE void panel_block(const struct tmac_tile *tile, panel_block_fn *integer, s
     }
 }
 
-/* All blocks of the chunk, for columns column .. column + columns - 1. */
+/* All blocks of the chunk, for inputs input .. input + inputs - 1. */
 INLINE void panel(const struct tmac_tile *tile, panel_block_fn *integer,
-                  const enum tmac_layout layout, int column, const int columns, const int panel)
+                  const enum tmac_layout layout, int input, const int batch, const int panel)
 {
     const size_t cell_bytes = tmac_cell_bytes(layout, tile->width);
     const size_t step_bytes = tmac_table_step_bytes(tmac_layout_table_kind(layout)) * (size_t)panel;
@@ -143,18 +143,18 @@ INLINE void panel(const struct tmac_tile *tile, panel_block_fn *integer,
     struct span span = {tile->width, SEVERAL_STEPS, 0, 0, 0, tile->codes, tile->tables};
     struct panel_y y;
 
-    span.tables += (size_t)column * (layout == TMAC_LAYOUT_DIRECT ? 4 : 128);
-    panel_y_load(&y, tile, column, columns, 32);
+    span.tables += (size_t)input * (layout == TMAC_LAYOUT_DIRECT ? 4 : 128);
+    panel_y_load(&y, tile, input, batch, 32);
     for (int left = tile->steps, block = 0; left > 0; left -= block_steps) {
         span.steps = block_steps < left ? block_steps : left;
         for (span.group = 0; span.group < 8; span.group = span.group_end) {
             span.group_end = span.group + (halves ? 4 : 8);
-            panel_block(tile, integer, &y, offset, span, block++, column, columns, panel);
+            panel_block(tile, integer, &y, offset, span, block++, input, batch, panel);
         }
         span.codes += (size_t)span.steps * cell_bytes;
         span.tables += (size_t)span.steps * step_bytes;
     }
-    panel_y_store(&y, tile, column, columns, 32);
+    panel_y_store(&y, tile, input, batch, 32);
 }
 
 #endif

@@ -161,14 +161,14 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(second, exponent)), bias);
 }
 
-/* The float stage of a block and a column. */
+/* The float stage of a block and an input. */
 #define vec_block float_stage
 
-TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int column,
-                                        const int columns, const bool minimum, const bool half)
+TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int input,
+                                        const int batch, const bool minimum, const bool half)
 {
     (void)minimum; /* the stage looks itself */
-    return float_stage_begin(tile, float_stage_offset(tile), number, column, columns, ROWS, half);
+    return float_stage_begin(tile, float_stage_offset(tile), number, input, batch, ROWS, half);
 }
 
 TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integer, vecf acc)

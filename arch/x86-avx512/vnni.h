@@ -28,7 +28,7 @@ INLINE __m512i dot_words(__m512i sum, __m512i a, __m512i b)
 #endif
 }
 
-/* Adds the words of a pair of groups, of 2 x 16 rows, times the sums of activations of 8 columns. */
+/* Adds the words of a pair of groups, of 2 x 16 rows, times the sums of activations of 8 inputs. */
 INLINE void dot_pair(__m512i sum[2][TMAC_MAX_PANEL], const __m512i words[2], const int16_t *x)
 {
     UNROLL
@@ -39,13 +39,13 @@ INLINE void dot_pair(__m512i sum[2][TMAC_MAX_PANEL], const __m512i words[2], con
     }
 }
 
-/* Codes of 2 x 16 rows and a group of 4 activations, times a panel of `columns`: 2 x 8 sums, and an
+/* Codes of 2 x 16 rows and a group of 4 activations, times a panel of `batch`: 2 x 8 sums, and an
  * activation that two of them share, keep both ports busy without waiting for loads. */
 INLINE void dot_group(__m512i sum[2][TMAC_MAX_PANEL], __m512i codes0, __m512i codes1,
-                      const uint8_t *x, const int columns)
+                      const uint8_t *x, const int batch)
 {
     UNROLL
-    for (int n = 0; n < columns; n++) {
+    for (int n = 0; n < batch; n++) {
         const __m512i x4 = broadcast_4_bytes(x + 4 * n);
         sum[0][n] = dot(sum[0][n], codes0, x4);
         sum[1][n] = dot(sum[1][n], codes1, x4);
@@ -55,20 +55,20 @@ INLINE void dot_group(__m512i sum[2][TMAC_MAX_PANEL], __m512i codes0, __m512i co
 /* Groups [group, end) of one step of unpacked codes. A loop of 8 turns that ends a block is too short
  * to hide how it ends: there it is unrolled. */
 INLINE void dot_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes, const uint8_t *x,
-                     const int group, const int end, const int columns)
+                     const int group, const int end, const int batch)
 {
     for (int g = group; g < end; g++)
         dot_group(sum, load_bytes(codes->codes[g][0]), load_bytes(codes->codes[g][1]),
-                  x + 4 * g * columns, columns);
+                  x + 4 * g * batch, batch);
 }
 
 INLINE void dot_only_step(__m512i sum[2][TMAC_MAX_PANEL], const struct unpacked *codes,
-                          const uint8_t *x, const int group, const int end, const int columns)
+                          const uint8_t *x, const int group, const int end, const int batch)
 {
     UNROLL
     for (int g = group; g < end; g++)
         dot_group(sum, load_bytes(codes->codes[g][0]), load_bytes(codes->codes[g][1]),
-                  x + 4 * g * columns, columns);
+                  x + 4 * g * batch, batch);
 }
 
 #endif

@@ -13,7 +13,7 @@ enum { TABLE_STEP = 128 };
  * means (struct tmac_kernels, fast). */
 enum part { LOW_HALF, HIGH_HALF, WHOLE_STEP, FAST_STEP };
 
-/* Where a kernel reads. A gemv splits the cells' half-bytes as it goes; with more columns they are
+/* Where a kernel reads. A gemv splits the cells' half-bytes as it goes; with more inputs they are
  * split once per block, into one byte per index: [step][plane][g = 0..7][32 rows]. */
 struct stream {
     const uint8_t *codes;

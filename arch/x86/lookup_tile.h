@@ -104,7 +104,7 @@ TEMPLATE void add_block(const struct vec_block *block, const vecf rows[4], vecf 
         acc[i] = vec_block_add(block, LANES * i, rows[i], acc[i]);
 }
 
-/* Where the results of a column come from and go to. */
+/* Where the results of an input come from and go to. */
 TEMPLATE void load_rows(const float *y, vecf acc[4])
 {
     UNROLL
@@ -119,7 +119,7 @@ TEMPLATE void store_rows(const vecf acc[4], float *y)
         vecf_store(y + LANES * i, acc[i]);
 }
 
-/* One column. `block_steps` is 0 for blocks of half a step, `whole` how whole ones are looked up. */
+/* One input. `block_steps` is 0 for blocks of half a step, `whole` how whole ones are looked up. */
 TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const int block_steps,
                           const enum part whole, const bool minimum, const bool half)
 {
@@ -150,11 +150,11 @@ TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const int width, const i
     store_rows(acc, tile->y);
 }
 
-TEMPLATE void add_column(const struct tmac_tile *tile, int number, int column, const vecf rows[4])
+TEMPLATE void add_input(const struct tmac_tile *tile, int number, int input, const vecf rows[4])
 {
     const struct vec_block block =
-        vec_block(tile, number, column, tile->columns, tile->minimum != NULL, false);
-    float *y = tile->y + (size_t)column * tile->y_stride;
+        vec_block(tile, number, input, tile->batch, tile->minimum != NULL, false);
+    float *y = tile->y + (size_t)input * tile->y_stride;
     vecf acc[4];
 
     load_rows(y, acc);
@@ -162,38 +162,38 @@ TEMPLATE void add_column(const struct tmac_tile *tile, int number, int column, c
     store_rows(acc, y);
 }
 
-/* All columns of a block whose indices are split. */
-TEMPLATE void add_columns(const struct tmac_tile *tile, struct stream at, int number,
+/* All inputs of a block whose indices are split. */
+TEMPLATE void add_batch(const struct tmac_tile *tile, struct stream at, int number,
                           const int steps, const int width, const enum part part)
 {
-    for (int n = 0; n < tile->columns; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         struct stream from = at;
         vecf rows[4];
 
         block_integer(&from, steps, width, part, true, rows);
-        add_column(tile, number, n, rows);
+        add_input(tile, number, n, rows);
     }
 }
 
 static __attribute__((noinline)) void add_rest(const struct tmac_tile *tile, struct stream at,
                                                int number, int steps, bool fast)
 {
-    for (int n = 0; n < tile->columns; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[4];
 
         rest_integer(at, steps, tile->width, fast, rows);
-        add_column(tile, number, n, rows);
+        add_input(tile, number, n, rows);
     }
 }
 
-/* Several columns: block by block, so that the split indices of a block (at most 4 KB) and the
- * columns' results (at most 1 KB) stay in L1. */
+/* Several inputs: block by block, so that the split indices of a block (at most 4 KB) and the
+ * inputs' results (at most 1 KB) stay in L1. */
 TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, const int block_steps,
                           const enum part whole)
 {
     const int most = block_steps ? block_steps : 1;
     _Alignas(64) uint8_t split[4 * 4 * 8 * ROWS];
-    struct stream at = {split, tile->tables, (size_t)tile->columns * TABLE_STEP};
+    struct stream at = {split, tile->tables, (size_t)tile->batch * TABLE_STEP};
     const uint8_t *codes = tile->codes;
     int number = 0, left = tile->steps;
 
@@ -202,8 +202,8 @@ TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const int width, const i
     for (; left >= most; left -= most, number++) {
         split_cells(codes, most, width, split);
         if (!block_steps)
-            add_columns(tile, at, number++, 1, width, LOW_HALF);
-        add_columns(tile, at, number, most, width, block_steps ? whole : HIGH_HALF);
+            add_batch(tile, at, number++, 1, width, LOW_HALF);
+        add_batch(tile, at, number, most, width, block_steps ? whole : HIGH_HALF);
         codes += (size_t)most * step_bytes(width, false);
         at.tables += (size_t)most * at.table_stride;
     }
@@ -228,8 +228,8 @@ TEMPLATE void lookup_blocks(const struct tmac_tile *tile, const int width, const
         lookup_gemv(tile, width, block_steps, whole, minimum, true);
 }
 
-/* Any tile of several columns, or of one. FAST_STEP has no blocks of 16. */
-TEMPLATE void lookup_columns(const struct tmac_tile *tile, const int width, const enum part whole,
+/* Any tile of several inputs, or of one. FAST_STEP has no blocks of 16. */
+TEMPLATE void lookup_batch(const struct tmac_tile *tile, const int width, const enum part whole,
                              const bool several)
 {
     if (tile->block_k == 32)
@@ -244,10 +244,10 @@ TEMPLATE void lookup_columns(const struct tmac_tile *tile, const int width, cons
 
 TEMPLATE void lookup(const struct tmac_tile *tile, const int width, const enum part whole)
 {
-    if (tile->columns == 1)
-        lookup_columns(tile, width, whole, false);
+    if (tile->batch == 1)
+        lookup_batch(tile, width, whole, false);
     else
-        lookup_columns(tile, width, whole, true);
+        lookup_batch(tile, width, whole, true);
 }
 
 #endif

@@ -16,7 +16,7 @@ struct bench {
     int threads;
     double roof;          /* bytes per second read from as much memory as all weights take; 0: not
                              known */
-    float **x;            /* of each kind: MANY_COLUMNS columns */
+    float **x;            /* of each kind: MANY_BATCH inputs */
     tmac_tables **tables; /* of each kind: room for as many */
     float *y;             /* room for the largest result */
 };
@@ -24,14 +24,14 @@ struct bench {
 int bench_open(struct bench *bench, struct model *model, const tmac_context *context, peer *peer);
 void bench_close(struct bench *bench);
 
-int columns_of(int size); /* ONE, MANY */
+int batch_of(int size); /* ONE, MANY */
 
 /* ---- one.c: one multiplication ---- */
 
 /* Builds the tables and multiplies, into bench->y. */
-int multiply_tmac(struct bench *bench, const struct matrix *matrix, int columns);
+int multiply_tmac(struct bench *bench, const struct matrix *matrix, int batch);
 /* Brings x and y of the peer's matrix into the cache, where a model would have them. */
-int peer_ready(struct bench *bench, const struct matrix *matrix, peer_matrix *m, int columns);
+int peer_ready(struct bench *bench, const struct matrix *matrix, peer_matrix *m, int batch);
 int multiply_peer(struct bench *bench, const struct matrix *matrix, peer_matrix *m);
 
 /* ---- measure.c ---- */
@@ -43,7 +43,7 @@ int measure(struct bench *bench, int size, int repacked, double seconds);
 
 /* ---- error.c ---- */
 
-/* Fills in the kinds' errors, one column, against double precision. */
+/* Fills in the kinds' errors, one input, against double precision. */
 int measure_errors(struct bench *bench);
 
 #endif

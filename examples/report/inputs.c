@@ -27,13 +27,13 @@ static double normal(uint64_t *state)
     return radius * cos(6.283185307179586 * uniform(state));
 }
 
-void fill_activations(float *x, int64_t cols, int64_t columns, uint64_t seed)
+void fill_activations(float *x, int64_t cols, int64_t batch, uint64_t seed)
 {
     uint64_t state = seed;
 
     for (int64_t k = 0; k < cols; k++) {
         const double size = uniform(&state) < 1.0 / 128 ? 10 + 20 * uniform(&state) : 1;
-        for (int64_t n = 0; n < columns; n++)
+        for (int64_t n = 0; n < batch; n++)
             x[n * cols + k] = (float)(size * normal(&state));
     }
 }

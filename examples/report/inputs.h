@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Normally distributed, and about one channel in 128 some 10 to 30 times as large as the rest, the
- * same channels in every column. */
-void fill_activations(float *x, int64_t cols, int64_t columns, uint64_t seed);
+ * same channels in every input. */
+void fill_activations(float *x, int64_t cols, int64_t batch, uint64_t seed);
 
 #endif

@@ -24,7 +24,7 @@ struct phase {
     struct timing *mean; /* of each kind */
 };
 
-/* Many columns are bound by arithmetic: a few layers stand for all. */
+/* Many inputs are bound by arithmetic: a few layers stand for all. */
 static bool takes_part(const struct phase *phase, size_t i)
 {
     return phase->size == ONE || phase->bench->model->matrices[i].layer < MANY_LAYERS;
@@ -35,13 +35,13 @@ static double time_one(struct phase *phase, size_t i, bool peer)
 {
     struct bench *bench = phase->bench;
     const struct matrix *matrix = &bench->model->matrices[i];
-    const int columns = columns_of(phase->size);
+    const int batch = batch_of(phase->size);
 
-    if (peer && peer_ready(bench, matrix, phase->peers[i], columns))
+    if (peer && peer_ready(bench, matrix, phase->peers[i], batch))
         return -1;
     const double start = seconds_now();
     if (peer ? multiply_peer(bench, matrix, phase->peers[i])
-             : multiply_tmac(bench, matrix, columns))
+             : multiply_tmac(bench, matrix, batch))
         return -1;
     return seconds_now() - start;
 }
@@ -89,7 +89,7 @@ static void measure_roof(struct bench *bench)
 
 static int turns(struct phase *phase, bool peer, double seconds)
 {
-    static const char *const what[SIZES] = {"measuring 1 column", "measuring 32 columns"};
+    static const char *const what[SIZES] = {"measuring 1 input", "measuring 32 inputs"};
     const double start = seconds_now();
     double roof_time = start - ROOF_SECONDS;
 

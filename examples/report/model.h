@@ -9,9 +9,9 @@
 
 #include <tmac.h>
 
-/* The numbers of columns that are multiplied: one as when a token is generated, many as when a
+/* The numbers of inputs that are multiplied: one as when a token is generated, many as when a
  * prompt is read. */
-enum { ONE, MANY, SIZES, MANY_COLUMNS = 32 };
+enum { ONE, MANY, SIZES, MANY_BATCH = 32 };
 
 /* Seconds of one multiplication; 0: not measured. Of a kind it is the mean over its matrices. */
 struct timing {

@@ -75,7 +75,7 @@ void print_head(const struct bench *bench)
 /* What one line of the table shows, ready to print: headings and rows in the same widths. */
 struct line {
     const char *name, *count, *shape, *type, *bits; /* the kind */
-    const char *time, *speed, *read, *roof, *error; /* libtmac, 1 column */
+    const char *time, *speed, *read, *roof, *error; /* libtmac, 1 input */
     const char *peer_time, *peer_ratio, *many_speed, *many_ratio;
 };
 
@@ -93,8 +93,8 @@ static void print_line(const struct line *line, int has_peer)
 
 static void print_headings(int has_peer)
 {
-    printf("%-43s %35s", "", "-------- libtmac, 1 column --------");
-    puts(has_peer ? "  -- llama.cpp --  - 32 columns -" : "  32 columns");
+    printf("%-43s %35s", "", "-------- libtmac, 1 input --------");
+    puts(has_peer ? "  -- llama.cpp --  - 32 inputs -" : "  32 inputs");
     print_line(&(struct line){"", "", "", "", "bits/", "time", "speed", "read", "of", "squared",
                               "time", "times", "speed", "times"},
                has_peer);
@@ -138,18 +138,18 @@ static void print_kind(const struct bench *bench, const struct kind *kind)
         .error = number(cells[5], "%.1e", kind->error),
         .peer_time = number(cells[6], "%.1f", one->peer * 1e6),
         .peer_ratio = ratio(cells[7], one),
-        .many_speed = number(cells[8], "%.1f", weights * MANY_COLUMNS / many->tmac * 1e-9),
+        .many_speed = number(cells[8], "%.1f", weights * MANY_BATCH / many->tmac * 1e-9),
         .many_ratio = ratio(cells[9], many),
     };
     print_line(&line, bench->peer != NULL);
 }
 
-/* What the columns mean. */
+/* What the inputs mean. */
 static void print_legend(const struct bench *bench)
 {
     puts("\ntime: tables and multiplication of a matrix, layers in turn, best of many. "
          "G/s: billions of weights a second.");
-    puts("of roof: bytes read, as a share of the memory roof. 32 columns: as when a prompt is "
+    puts("of roof: bytes read, as a share of the memory roof. 32 inputs: as when a prompt is "
          "read.");
     printf("squared error: over the squared result, against double precision, weights unpacked by "
            "%s.\n",

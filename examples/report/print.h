@@ -9,7 +9,7 @@
 
 /* The machine and the model. */
 void print_head(const struct bench *bench);
-/* A row for each kind, and what the columns mean. */
+/* A row for each kind, and what the inputs mean. */
 void print_table(const struct bench *bench);
 /* The whole model. */
 void print_totals(const struct bench *bench);

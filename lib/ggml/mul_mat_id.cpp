@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A mixture of experts. Every token (t) uses some experts; use u of token t is position t * uses + u.
  *
- *   one by one   where no expert is used twice (one token, as when text is generated): every column
+ *   one by one   where no expert is used twice (one token, as when text is generated): every input
  *                of x gets tables of its own, and results go where they belong
- *   grouped      (a prompt): the columns of each expert are copied side by side and get tables
+ *   grouped      (a prompt): the inputs of each expert are copied side by side and get tables
  *                together, results go to scratch memory side by side, and are copied from there */
 #include <algorithm>
 #include <cstring>
@@ -18,12 +18,12 @@ struct plan {
     const ggml_tensor *w, *x, *ids, *y;
     const packed_tensor *weights;
     int64_t cols, rows, experts, uses, tokens, positions;
-    size_t x_bytes;     /* of a column of x, gathered */
-    size_t table_bytes; /* of a column's tables; what several take together is no more */
+    size_t x_bytes;     /* of an input of x, gathered */
+    size_t table_bytes; /* of an input's tables; what several take together is no more */
     counter *next;
     int64_t *first;  /* [experts + 1] where an expert's positions start in `order` */
     int64_t *order;  /* [positions] by expert */
-    char *gathered;  /* [positions] columns */
+    char *gathered;  /* [positions] inputs */
     unsigned char *tables;
     float *results; /* [positions][rows] */
     size_t scratch;
@@ -47,12 +47,12 @@ plan make_plan(const ggml_tensor *op, void *scratch)
     p.positions = p.uses * p.tokens;
     p.x_bytes = static_cast<size_t>(p.cols) * element_size(p.x->type);
     p.table_bytes = (tables_bytes(*p.weights, p.cols, 1) + 63) / 64 * 64;
-    const size_t columns = static_cast<size_t>(std::max(p.positions, p.x->ne[1] * p.x->ne[2]));
+    const size_t batch = static_cast<size_t>(std::max(p.positions, p.x->ne[1] * p.x->ne[2]));
     p.next = arena.take<counter>(1);
     p.first = arena.take<int64_t>(static_cast<size_t>(p.experts + 1));
     p.order = arena.take<int64_t>(static_cast<size_t>(p.positions));
-    p.gathered = arena.take<char>(columns * p.x_bytes);
-    p.tables = arena.take<unsigned char>(columns * p.table_bytes);
+    p.gathered = arena.take<char>(batch * p.x_bytes);
+    p.tables = arena.take<unsigned char>(batch * p.table_bytes);
     p.results = arena.take<float>(static_cast<size_t>(p.positions * p.rows));
     p.scratch = arena.bytes();
     return p;
@@ -70,17 +70,17 @@ int64_t expert_at(const plan &p, int64_t position)
     return id >= 0 && id < p.experts ? id : -1;
 }
 
-/* The column of x (counted over both its dimensions) that a position multiplies. */
-int64_t column_of(const plan &p, int64_t position)
+/* The input of x (counted over both its dimensions) that a position multiplies. */
+int64_t input_of(const plan &p, int64_t position)
 {
     return position / p.uses * p.x->ne[1] + position % p.uses % p.x->ne[1];
 }
 
-const char *column_data(const plan &p, int64_t column)
+const char *input_data(const plan &p, int64_t input)
 {
     return static_cast<const char *>(p.x->data) +
-           static_cast<size_t>(column % p.x->ne[1]) * p.x->nb[1] +
-           static_cast<size_t>(column / p.x->ne[1]) * p.x->nb[2];
+           static_cast<size_t>(input % p.x->ne[1]) * p.x->nb[1] +
+           static_cast<size_t>(input / p.x->ne[1]) * p.x->nb[2];
 }
 
 char *gathered_at(const plan &p, int64_t i)
@@ -127,23 +127,23 @@ bool is_one_by_one(const plan &p)
     return true;
 }
 
-/* Part of the tables of `columns` gathered columns from `at` on. */
-tmac_status build(const crew &crew, const plan &p, int64_t at, int64_t columns)
+/* Part of the tables of `batch` gathered inputs from `at` on. */
+tmac_status build(const crew &crew, const plan &p, int64_t at, int64_t batch)
 {
-    const size_t bytes = static_cast<size_t>(columns) * p.table_bytes;
+    const size_t bytes = static_cast<size_t>(batch) * p.table_bytes;
     const tmac_activations x =
-        activations(p.x->type, p.cols, columns, gathered_at(p, at), p.x_bytes);
+        activations(p.x->type, p.cols, batch, gathered_at(p, at), p.x_bytes);
 
     return tmac_tables_build_part(engine(), p.weights->table_layout(), &x, crew.index, crew.size,
                                   p.tables + static_cast<size_t>(at) * p.table_bytes, bytes);
 }
 
-tmac_status multiply_part(const plan &p, int64_t expert, int64_t columns, int64_t at, int64_t begin,
+tmac_status multiply_part(const plan &p, int64_t expert, int64_t batch, int64_t at, int64_t begin,
                           int64_t end, float *y)
 {
     return tmac_multiply_rows(p.weights->slice(expert, 0),
                               p.tables + static_cast<size_t>(at) * p.table_bytes,
-                              static_cast<size_t>(columns) * p.table_bytes, columns, begin, end, y,
+                              static_cast<size_t>(batch) * p.table_bytes, batch, begin, end, y,
                               p.rows);
 }
 
@@ -152,14 +152,14 @@ tmac_status multiply_part(const plan &p, int64_t expert, int64_t columns, int64_
 void one_by_one(const crew &crew, const plan &p)
 {
     const row_pieces rows(crew, *p.weights, p.rows, p.cols * p.positions);
-    const int64_t columns = p.x->ne[1] * p.x->ne[2], used = p.first[p.experts];
+    const int64_t batch = p.x->ne[1] * p.x->ne[2], used = p.first[p.experts];
     tmac_status status = TMAC_OK;
 
-    for (int64_t column = crew.index; column < columns; column += crew.size)
-        gather_column(p.x, column_data(p, column), gathered_at(p, column));
+    for (int64_t input = crew.index; input < batch; input += crew.size)
+        gather_input(p.x, input_data(p, input), gathered_at(p, input));
     crew.barrier();
-    for (int64_t column = 0; column < columns && status == TMAC_OK; column++)
-        status = build(crew, p, column, 1);
+    for (int64_t input = 0; input < batch && status == TMAC_OK; input++)
+        status = build(crew, p, input, 1);
     crew.barrier();
     for (pieces todo(crew, p.next, used * rows.count); todo.more();) {
         const int64_t piece = todo.take(), part = piece % rows.count;
@@ -167,7 +167,7 @@ void one_by_one(const crew &crew, const plan &p)
         float *y = result_at(p, position);
         const int64_t begin = rows.begin(part), end = rows.end(part);
         if (status == TMAC_OK)
-            status = multiply_part(p, expert_at(p, position), 1, column_of(p, position), begin, end,
+            status = multiply_part(p, expert_at(p, position), 1, input_of(p, position), begin, end,
                                    y);
         check(status, y + begin, end - begin);
     }
@@ -178,26 +178,26 @@ void one_by_one(const crew &crew, const plan &p)
 tmac_status prepare_groups(const crew &crew, const plan &p)
 {
     for (int64_t i = crew.index; i < p.first[p.experts]; i += crew.size)
-        gather_column(p.x, column_data(p, column_of(p, p.order[i])), gathered_at(p, i));
+        gather_input(p.x, input_data(p, input_of(p, p.order[i])), gathered_at(p, i));
     crew.barrier();
     for (int64_t e = 0; e < p.experts; e++) {
-        const int64_t at = p.first[e], columns = count_of(p, e);
+        const int64_t at = p.first[e], batch = count_of(p, e);
         tmac_status status;
-        if (columns && (status = build(crew, p, at, columns)) != TMAC_OK)
+        if (batch && (status = build(crew, p, at, batch)) != TMAC_OK)
             return status;
     }
     return TMAC_OK;
 }
 
-/* Rows [begin, end) of an expert's columns. */
+/* Rows [begin, end) of an expert's inputs. */
 void multiply_group(const plan &p, int64_t expert, int64_t begin, int64_t end, tmac_status status)
 {
-    const int64_t at = p.first[expert], columns = count_of(p, expert);
+    const int64_t at = p.first[expert], batch = count_of(p, expert);
     const float *results = p.results + at * p.rows;
 
     if (status == TMAC_OK)
-        status = multiply_part(p, expert, columns, at, begin, end, p.results + at * p.rows);
-    for (int64_t n = 0; n < columns; n++, results += p.rows) {
+        status = multiply_part(p, expert, batch, at, begin, end, p.results + at * p.rows);
+    for (int64_t n = 0; n < batch; n++, results += p.rows) {
         float *y = result_at(p, p.order[at + n]);
         std::copy(results + begin, results + end, y + begin);
         check(status, y + begin, end - begin);

@@ -14,7 +14,7 @@ bool is_activation_type(ggml_type type)
     return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
 }
 
-/* Columns of results must be floats that follow each other; ggml makes no others. */
+/* Inputs of results must be floats that follow each other; ggml makes no others. */
 bool is_result(const ggml_tensor *y)
 {
     return y->type == GGML_TYPE_F32 && y->nb[0] == sizeof(float) && y->nb[1] % sizeof(float) == 0 &&

@@ -44,8 +44,8 @@ void make_numbers(numbers &n)
         for (int j = 2; j < block_bytes; j++)
             block[j] = static_cast<unsigned char>(random.next() >> 20);
     }
-    for (auto &column : n.x)
-        for (float &x : column)
+    for (auto &input : n.x)
+        for (float &x : input)
             x = static_cast<float>(static_cast<int32_t>(random.next()) >> 16) / 32768.0f;
 }
 

@@ -29,7 +29,7 @@ static tmac_activation_type activation_type(ggml_type type)
     return type == GGML_TYPE_BF16 ? TMAC_ACTIVATION_BF16 : TMAC_ACTIVATION_F32;
 }
 
-tmac_activations activations(ggml_type type, int64_t cols, int64_t columns, const void *data,
+tmac_activations activations(ggml_type type, int64_t cols, int64_t batch, const void *data,
                              size_t stride_bytes)
 {
     tmac_activations x = {};
@@ -37,29 +37,29 @@ tmac_activations activations(ggml_type type, int64_t cols, int64_t columns, cons
     x.struct_size = sizeof x;
     x.type = activation_type(type);
     x.cols = cols;
-    x.columns = columns;
+    x.batch = batch;
     x.data = data;
     x.stride = static_cast<int64_t>(stride_bytes / element_size(type));
     return x;
 }
 
-size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t columns)
+size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t batch)
 {
     size_t bytes = 0;
 
-    tmac_tables_size(weights.table_layout(), cols, columns, &bytes);
+    tmac_tables_size(weights.table_layout(), cols, batch, &bytes);
     return bytes;
 }
 
-void gather_column(const ggml_tensor *x, const char *column, char *out)
+void gather_input(const ggml_tensor *x, const char *input, char *out)
 {
     const size_t size = element_size(x->type), cols = static_cast<size_t>(x->ne[0]);
 
     if (x->nb[0] == size)
-        memcpy(out, column, cols * size);
+        memcpy(out, input, cols * size);
     else
         for (size_t k = 0; k < cols; k++)
-            memcpy(out + k * size, column + k * x->nb[0], size);
+            memcpy(out + k * size, input + k * x->nb[0], size);
 }
 
 void check(tmac_status status, float *y, int64_t rows)

@@ -79,14 +79,14 @@ inline size_t element_size(ggml_type type)
 }
 
 /* Activations as libtmac takes them; `type` is one that is_multiplication let pass. */
-tmac_activations activations(ggml_type type, int64_t cols, int64_t columns, const void *data,
+tmac_activations activations(ggml_type type, int64_t cols, int64_t batch, const void *data,
                              size_t stride_bytes);
 
 /* Bytes of tables. */
-size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t columns);
+size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t batch);
 
-/* Copies the elements of one column, of any stride, to where they follow each other. */
-void gather_column(const ggml_tensor *x, const char *column, char *out);
+/* Copies the elements of one input, of any stride, to where they follow each other. */
+void gather_input(const ggml_tensor *x, const char *input, char *out);
 
 /* Nothing that a call into libtmac could refuse gets this far. If it did all the same: says so once,
  * and gives NaN rather than a wrong result. */

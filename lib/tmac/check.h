@@ -22,8 +22,8 @@ struct tmac_tables {
     const struct tmac_context *context;
     uint32_t layout;
     int64_t cols;
-    int64_t max_columns;
-    int64_t columns; /* built; -1: none */
+    int64_t max_batch;
+    int64_t batch; /* built; -1: none */
     size_t bytes;
     uint8_t *memory;
 };

@@ -2,13 +2,13 @@
 #include "multiply.h"
 #include "check.h"
 
-/* What every multiplication needs of its result: room for `columns` columns of `rows` floats. */
-static tmac_status check_result(const struct tmac_spec *spec, int64_t columns, const float *y,
+/* What every multiplication needs of its result: room for `batch` inputs of `rows` floats. */
+static tmac_status check_result(const struct tmac_spec *spec, int64_t batch, const float *y,
                                 int64_t stride)
 {
     size_t elements;
 
-    if (columns == 0)
+    if (batch == 0)
         return TMAC_OK;
     if (!y)
         return TMAC_ERROR_NULL;
@@ -16,7 +16,7 @@ static tmac_status check_result(const struct tmac_spec *spec, int64_t columns, c
         return TMAC_ERROR_SHAPE;
     if (!tmac_is_aligned(y, _Alignof(float)))
         return TMAC_ERROR_ALIGNMENT;
-    if (!tmac_size_mul((size_t)stride, (size_t)columns, &elements) ||
+    if (!tmac_size_mul((size_t)stride, (size_t)batch, &elements) ||
         elements > PTRDIFF_MAX / sizeof *y)
         return TMAC_ERROR_OVERFLOW;
     return TMAC_OK;
@@ -30,7 +30,7 @@ static tmac_status check_rows(const struct tmac_spec *spec, int64_t row_begin, i
 
 static tmac_status check_tables(const tmac_weights *weights, const tmac_tables *tables)
 {
-    if (tables->columns < 0)
+    if (tables->batch < 0)
         return TMAC_ERROR_NOT_BUILT;
     if (tables->layout != weights->shape.table_layout || tables->cols != weights->shape.spec.cols)
         return TMAC_ERROR_TABLE_LAYOUT;
@@ -48,9 +48,9 @@ tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weig
         return TMAC_ERROR_NULL;
     if ((status = check_tables(weights, tables)) ||
         (status = check_rows(&weights->shape.spec, row_begin, row_end)) ||
-        (status = check_result(&weights->shape.spec, tables->columns, y, stride)) ||
+        (status = check_result(&weights->shape.spec, tables->batch, y, stride)) ||
         (status =
-             tmac_table_shape_init(&table_shape, tables->layout, tables->cols, tables->columns)))
+             tmac_table_shape_init(&table_shape, tables->layout, tables->cols, tables->batch)))
         return status;
 
     const struct tmac_product product = {
@@ -81,8 +81,8 @@ tmac_status tmac_gemv(const tmac_context *context, const tmac_weights *weights,
 {
     if (!weights || !tables)
         return TMAC_ERROR_NULL;
-    if (tables->columns > 1 || tables->columns == 0)
-        return TMAC_ERROR_COLUMNS;
+    if (tables->batch > 1 || tables->batch == 0)
+        return TMAC_ERROR_BATCH;
     return tmac_gemm(context, weights, tables, y, weights->shape.spec.rows);
 }
 
@@ -100,8 +100,8 @@ tmac_status tmac_matmul(const tmac_context *context, const tmac_weights *weights
         return status;
     if (read.cols != weights->shape.spec.cols)
         return TMAC_ERROR_SHAPE;
-    if ((status = check_result(&weights->shape.spec, read.columns, y, stride)) ||
-        read.columns == 0 || (status = tmac_tables_create(context, weights, read.columns, &tables)))
+    if ((status = check_result(&weights->shape.spec, read.batch, y, stride)) ||
+        read.batch == 0 || (status = tmac_tables_create(context, weights, read.batch, &tables)))
         return status;
     if (!(status = tmac_tables_build(context, tables, activations)))
         status = tmac_gemm(context, weights, tables, y, stride);
@@ -110,20 +110,20 @@ tmac_status tmac_matmul(const tmac_context *context, const tmac_weights *weights
 }
 
 tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
-                               int64_t columns, int64_t row_begin, int64_t row_end, float *y,
+                               int64_t batch, int64_t row_begin, int64_t row_end, float *y,
                                int64_t stride)
 {
     struct tmac_table_shape table_shape;
     tmac_status status;
     size_t wanted;
 
-    if (!weights || (!tables && columns))
+    if (!weights || (!tables && batch))
         return TMAC_ERROR_NULL;
     if ((status = tmac_table_shape_init(&table_shape, weights->shape.table_layout,
-                                        weights->shape.spec.cols, columns)) ||
+                                        weights->shape.spec.cols, batch)) ||
         (status = tmac_table_bytes(&table_shape, &wanted)) ||
         (status = check_rows(&weights->shape.spec, row_begin, row_end)) ||
-        (status = check_result(&weights->shape.spec, columns, y, stride)))
+        (status = check_result(&weights->shape.spec, batch, y, stride)))
         return status;
     if (!tmac_is_aligned(tables, TMAC_TABLES_ALIGNMENT))
         return TMAC_ERROR_ALIGNMENT;
@@ -141,6 +141,6 @@ tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, 
         .stride = stride,
         .blocking = weights->blocking,
     };
-    tmac_multiply(&product, row_begin, row_end, 0, columns);
+    tmac_multiply(&product, row_begin, row_end, 0, batch);
     return TMAC_OK;
 }

@@ -22,10 +22,10 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_STRUCT_SIZE] = "struct_size is not one this library knows, or members it does "
                                    "not know are set",
         [TMAC_ERROR_ENUM] = "an enumerated member has an unknown value",
-        [TMAC_ERROR_SHAPE] = "rows, cols, columns or a stride is zero, negative or too small",
+        [TMAC_ERROR_SHAPE] = "rows, cols, inputs or a stride is zero, negative or too small",
         [TMAC_ERROR_OVERFLOW] = "the sizes that follow from the shape do not fit in memory",
         [TMAC_ERROR_GROUP] = "the group or super-group size is not supported or does not divide "
-                             "the columns",
+                             "the inputs",
         [TMAC_ERROR_CODE] = "a code is out of range for the width",
         [TMAC_ERROR_SCALE] = "a scale or minimum is NaN or infinite",
         [TMAC_ERROR_ZERO] = "a zero point is NaN, infinite or out of range for the width",
@@ -36,7 +36,7 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_THREADS] =
             "the number of threads or parts, or the part's index, is out of range",
         [TMAC_ERROR_ROW_RANGE] = "the row range is reversed, out of range or not at a row step",
-        [TMAC_ERROR_COLUMNS] = "the number of columns is not what the tables hold or have room for",
+        [TMAC_ERROR_BATCH] = "the number of inputs is not what the tables hold or have room for",
         [TMAC_ERROR_TABLE_LAYOUT] = "these tables are not laid out for these weights",
         [TMAC_ERROR_NOT_BUILT] = "the tables have not been built",
         [TMAC_ERROR_BUFFER_SIZE] = "the memory given is too small",

@@ -2,21 +2,21 @@
 #include "check.h"
 
 tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
-                               int64_t max_columns, tmac_tables **out)
+                               int64_t max_batch, tmac_tables **out)
 {
     struct tmac_table_shape shape;
-    tmac_tables *tables, made = {.columns = -1};
+    tmac_tables *tables, made = {.batch = -1};
     tmac_status status;
 
     if (!context || !weights || !out)
         return TMAC_ERROR_NULL;
-    if (max_columns < 1)
+    if (max_batch < 1)
         return TMAC_ERROR_SHAPE;
     made.context = context;
     made.layout = weights->shape.table_layout;
     made.cols = weights->shape.spec.cols;
-    made.max_columns = max_columns;
-    if ((status = tmac_table_shape_init(&shape, made.layout, made.cols, max_columns)) ||
+    made.max_batch = max_batch;
+    if ((status = tmac_table_shape_init(&shape, made.layout, made.cols, max_batch)) ||
         (status = tmac_table_bytes(&shape, &made.bytes)))
         return status;
 
@@ -61,7 +61,7 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
 
     if (!tables)
         return TMAC_ERROR_NULL;
-    tables->columns = -1; /* whatever goes wrong from here on */
+    tables->batch = -1; /* whatever goes wrong from here on */
     if (!context)
         return TMAC_ERROR_NULL;
     if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
@@ -69,27 +69,27 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
         return status;
     if (activations.cols != tables->cols)
         return TMAC_ERROR_SHAPE;
-    if (activations.columns > tables->max_columns)
-        return TMAC_ERROR_COLUMNS;
-    if ((status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.columns)))
+    if (activations.batch > tables->max_batch)
+        return TMAC_ERROR_BATCH;
+    if ((status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.batch)))
         return status;
 
     /* 2^13 activations take a few microseconds, about what it costs to wake a thread. */
-    const double work = (double)activations.cols * (double)activations.columns;
+    const double work = (double)activations.cols * (double)activations.batch;
     struct build_job job = {{&context->kernels, &shape, &activations, context->exact},
                             tmac_tasks(context, work, 1 << 13),
                             tables->memory};
     if ((status = tmac_table_source_check(&job.source)))
         return status;
     tmac_run(context, job.parts, build_part, &job);
-    tables->columns = activations.columns;
+    tables->batch = activations.batch;
     return TMAC_OK;
 }
 
-tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t columns, size_t *bytes)
+tmac_status tmac_tables_size(uint32_t table_layout, int64_t cols, int64_t batch, size_t *bytes)
 {
     struct tmac_table_shape shape;
-    const tmac_status status = tmac_table_shape_init(&shape, table_layout, cols, columns);
+    const tmac_status status = tmac_table_shape_init(&shape, table_layout, cols, batch);
 
     if (status != TMAC_OK)
         return status;
@@ -112,7 +112,7 @@ tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_l
     if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
         (status = tmac_activations_check(&activations)) ||
         (status =
-             tmac_table_shape_init(&shape, table_layout, activations.cols, activations.columns)) ||
+             tmac_table_shape_init(&shape, table_layout, activations.cols, activations.batch)) ||
         (status = tmac_table_bytes(&shape, &wanted)))
         return status;
     if (!tmac_is_aligned(tables, TMAC_TABLES_ALIGNMENT))

@@ -156,13 +156,13 @@ tmac_status tmac_tune(const tmac_context *context, tmac_tuning *tuning,
          (status = tmac_struct_read(&options, sizeof options, sizeof options, given_options))) ||
         (status = tmac_plan(context, given, false, &desc, &source, &shape)))
         return status;
-    if (options.columns < 0 || !(options.seconds >= 0 && options.seconds <= 60))
+    if (options.batch < 0 || !(options.seconds >= 0 && options.seconds <= 60))
         return TMAC_ERROR_SHAPE;
 
     const struct tmac_tuner tuner = {
         .context = context,
         .spec = source.spec,
-        .columns = options.columns ? options.columns : 1,
+        .batch = options.batch ? options.batch : 1,
         .seconds = options.seconds > 0 ? options.seconds : 0.1,
         .progress = options.progress,
         .progress_host = options.progress_host,

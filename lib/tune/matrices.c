@@ -108,7 +108,7 @@ int matrices_add_named(struct matrices *matrices, const char *format, const char
     int end = -1;
 
     if (sscanf(shape, "%9lldx%9lld%n", &rows, &cols, &end) != 2 || shape[end])
-        return complain("%s: not a shape (rows x columns: 4096x11008)", shape);
+        return complain("%s: not a shape (rows x inputs: 4096x11008)", shape);
     for (uint32_t type = 0; type < MOST_TYPES; type++) {
         const char *name = gguf_type_name(type);
         tmac_status status;

@@ -20,7 +20,7 @@ struct matrices {
 int matrices_of_model(struct matrices *matrices, const char *path);
 
 /* A matrix by the name of its format, "Q4_K" or "w4/g128" or "ternary/g128", and its shape,
- * "4096x4096" (rows x columns). */
+ * "4096x4096" (rows x inputs). */
 int matrices_add_named(struct matrices *matrices, const char *format, const char *shape);
 
 void matrices_free(struct matrices *matrices);

@@ -21,7 +21,7 @@ static const char usage[] =
     "\n"
     "  --threads N    to multiply with (all that OpenMP offers)\n"
     "  --isa NAME     the best instruction set to use (the machine's best)\n"
-    "  --columns N    that the layout is chosen for (1: generating text)\n"
+    "  --inputs N    that the layout is chosen for (1: generating text)\n"
     "  --seconds S    for each candidate (0.1)\n"
     "  --file PATH    the tuning file ($XDG_CACHE_HOME or ~/.cache, /libtmac/tuning.txt)\n";
 
@@ -52,12 +52,12 @@ static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {{"threads", required_argument, NULL, 't'},
                                           {"isa", required_argument, NULL, 'i'},
-                                          {"columns", required_argument, NULL, 'c'},
+                                          {"inputs", required_argument, NULL, 'c'},
                                           {"seconds", required_argument, NULL, 's'},
                                           {"file", required_argument, NULL, 'f'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    double threads = 0, columns = 1, seconds = 0.1;
+    double threads = 0, batch = 1, seconds = 0.1;
     int option, failed = 0;
 
     while (!failed && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
@@ -68,7 +68,7 @@ static int parse(int argc, char **argv, struct options *options)
         if (option == 't')
             failed = parse_number(optarg, 1, 1024, &threads);
         else if (option == 'c')
-            failed = parse_number(optarg, 1, 4096, &columns);
+            failed = parse_number(optarg, 1, 4096, &batch);
         else if (option == 's')
             failed = parse_number(optarg, 0.001, 60, &seconds);
         else if (option == 'i')
@@ -79,7 +79,7 @@ static int parse(int argc, char **argv, struct options *options)
             failed = -1;
     }
     options->context.threads = (int32_t)threads;
-    options->tune.columns = (int64_t)columns;
+    options->tune.batch = (int64_t)batch;
     options->tune.seconds = seconds;
     return failed || optind >= argc ? wrong_usage() : -1;
 }

@@ -186,7 +186,7 @@ static void test_mul_mat(void **unused)
 
 struct id_case {
     int64_t m, experts, uses, tokens;
-    bool shared; /* one column of x per token, for all its experts */
+    bool shared; /* one input of x per token, for all its experts */
     int threads;
 };
 

@@ -139,7 +139,7 @@ static void test_clear(void **unused)
     weights_free(&w);
 }
 
-/* Multiplies with a column of ones, on `threads` threads: the sums of rows. */
+/* Multiplies with an input of ones, on `threads` threads: the sums of rows. */
 static float *row_sums(struct ggml_tensor *w, int threads)
 {
     struct session s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Every table builder against scalar's: same tables, scales and sums; other columns untouched. */
+ * Every table builder against scalar's: same tables, scales and sums; other inputs untouched. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static const char *const kind_names[TMAC_TABLE_KIND_COUNT] = {"U8", "S8", "INT8"
 
 struct build_case {
     int kind, index;
-    int columns, column;
+    int batch, input;
     bool given;
     struct tmac_build build;
     struct guard x, given_scales;
@@ -142,14 +142,14 @@ static void make_output(struct rng *rng, struct guard *mine, struct guard *befor
 static void make_case(struct build_case *c, struct rng *rng)
 {
     const enum tmac_table_kind kind = (enum tmac_table_kind)c->kind;
-    const size_t columns = (size_t)c->columns;
+    const size_t batch = (size_t)c->batch;
     struct tmac_build *b = &c->build;
     const int steps = (b->blocks * b->block_k + TMAC_STEP_K - 1) / TMAC_STEP_K;
-    const size_t meta = (size_t)b->blocks * columns * sizeof(float);
+    const size_t meta = (size_t)b->blocks * batch * sizeof(float);
 
-    b->step_stride = columns * tmac_table_step_bytes(kind);
-    b->group_stride = 4 * columns;
-    b->meta_stride = columns;
+    b->step_stride = batch * tmac_table_step_bytes(kind);
+    b->group_stride = 4 * batch;
+    b->meta_stride = batch;
     fill_inputs(rng, c);
     make_output(rng, &c->tables, &c->tables_before, &c->tables_expected,
                 (size_t)steps * b->step_stride, 64);
@@ -178,14 +178,14 @@ static void run(struct rung *rung, const struct build_case *c, const struct guar
                 const struct guard *scale, const struct guard *sum)
 {
     struct tmac_build build = c->build;
-    const size_t column_bytes = c->kind == TMAC_TABLE_INT8 ? 4 : 128;
+    const size_t input_bytes = c->kind == TMAC_TABLE_INT8 ? 4 : 128;
 
-    build.tables = (uint8_t *)tables->at + (size_t)c->column * column_bytes;
-    build.scale = (float *)scale->at + c->column;
-    build.sum = (float *)sum->at + c->column;
+    build.tables = (uint8_t *)tables->at + (size_t)c->input * input_bytes;
+    build.scale = (float *)scale->at + c->input;
+    build.sum = (float *)sum->at + c->input;
     rung_enter(rung, ENTRY_BUILD + c->kind,
-               "tables %s, block_k %d, blocks %d, column %d of %d, given scales %d; case %d",
-               kind_names[c->kind], build.block_k, build.blocks, c->column, c->columns, c->given,
+               "tables %s, block_k %d, blocks %d, input %d of %d, given scales %d; case %d",
+               kind_names[c->kind], build.block_k, build.blocks, c->input, c->batch, c->given,
                c->index);
     rung->kernels.build[c->kind](&build);
 }
@@ -221,12 +221,12 @@ static void restore(struct guard *guard, const struct guard *before)
     memcpy(guard->at, before->at, guard->size);
 }
 
-/* Every kernel finds the same bytes before it, and must leave those of other columns so. */
+/* Every kernel finds the same bytes before it, and must leave those of other inputs so. */
 static void run_case(struct build_case *c)
 {
     struct rng rng = rng_stream(test_seed, (uint64_t)(ENTRY_BUILD + c->kind), (uint64_t)c->index);
 
-    c->column = rng_between(&rng, 0, c->columns - 1);
+    c->input = rng_between(&rng, 0, c->batch - 1);
     c->given = c->kind == TMAC_TABLE_INT8 && rng_between(&rng, 0, 2) == 0;
     c->build.blocks = rng_between(&rng, 1, 9);
     make_case(c, &rng);
@@ -253,7 +253,7 @@ void test_build(void **state)
             memset(&c, 0, sizeof c);
             c.kind = kind;
             c.index = i;
-            c.columns = 1 << i / 4 % 4;
+            c.batch = 1 << i / 4 % 4;
             c.build.block_k = 16 << i % 4;
             run_case(&c);
         }

@@ -19,23 +19,23 @@
 #include "rungs.h"
 
 enum { NESTED_ZERO = 3 };
-enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64, COLUMNS = 8 };
+enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64, BATCH = 8 };
 
 /* A matrix as its owner sees it, and the same as a kernel gets it. */
 struct model {
     enum tmac_layout layout;
     enum tmac_w width;
-    int rows, columns, steps, block_k, blocks;
-    int q[ROWS][MAX_K], x[COLUMNS][MAX_K];
+    int rows, batch, steps, block_k, blocks;
+    int q[ROWS][MAX_K], x[BATCH][MAX_K];
     bool u4; /* the rest of nested layouts, with groups of 16 */
-    int sub[ROWS][MAX_K / 16], sub_minimum[ROWS][MAX_K / 16], s[COLUMNS][MAX_K / 16];
+    int sub[ROWS][MAX_K / 16], sub_minimum[ROWS][MAX_K / 16], s[BATCH][MAX_K / 16];
     uint8_t own[MAX_K / 16 * ROWS];
     uint16_t half[ROWS];
-    int16_t group_sum[MAX_K / 16 * COLUMNS * 2];
-    float scale[ROWS], act_scale[MAX_BLOCKS * COLUMNS], act_sum[MAX_BLOCKS * COLUMNS];
+    int16_t group_sum[MAX_K / 16 * BATCH * 2];
+    float scale[ROWS], act_scale[MAX_BLOCKS * BATCH], act_sum[MAX_BLOCKS * BATCH];
     _Alignas(64) uint8_t codes[MAX_STEPS * 64 * 32 * 4 / 8];
-    _Alignas(64) uint8_t tables[MAX_STEPS * COLUMNS * 128];
-    float y[COLUMNS * ROWS];
+    _Alignas(64) uint8_t tables[MAX_STEPS * BATCH * 128];
+    float y[BATCH * ROWS];
 };
 
 static bool is_lookup(const struct model *m)
@@ -89,20 +89,20 @@ static void put_direct(struct model *m, int row, int step, int k, int q)
     }
 }
 
-static void put_table(struct model *m, int column, int k)
+static void put_table(struct model *m, int input, int k)
 {
     const int step = k / 32, group = k % 32 / 4;
 
     if (!is_lookup(m)) {
-        m->tables[((step * 8 + group) * m->columns + column) * 4 + k % 4] =
-            (uint8_t)m->x[column][k];
+        m->tables[((step * 8 + group) * m->batch + input) * 4 + k % 4] =
+            (uint8_t)m->x[input][k];
         return;
     }
-    uint8_t *table = m->tables + (step * m->columns + column) * 128 + group * 16;
+    uint8_t *table = m->tables + (step * m->batch + input) * 128 + group * 16;
     for (int c = 0; c < 16 && k % 4 == 0; c++) {
         int sum = 0;
         for (int i = 0; i < 4; i++)
-            sum += c >> i & 1 ? m->x[column][k + i] : -m->x[column][k + i];
+            sum += c >> i & 1 ? m->x[input][k + i] : -m->x[input][k + i];
         table[c] = (uint8_t)(m->layout == TMAC_LAYOUT_QUAD ? sum : sum + 128);
     }
 }
@@ -111,7 +111,7 @@ static void fill(struct model *m, struct rng *rng)
 {
     const int codes = m->width == TMAC_WT ? 3 : 1 << tmac_width_bits(m->width);
 
-    for (int n = 0; n < m->columns; n++)
+    for (int n = 0; n < m->batch; n++)
         for (int k = 0; k < m->steps * 32; k++)
             m->x[n][k] = rng_between(rng, -31, 31); /* four of them fit an entry */
     for (int k = 0; k < m->steps * 32; k++) {
@@ -119,12 +119,12 @@ static void fill(struct model *m, struct rng *rng)
             m->q[r][k] = rng_between(rng, 0, codes - 1);
             (is_lookup(m) ? put_lookup : put_direct)(m, r, k / 32, k % 32, m->q[r][k]);
         }
-        for (int n = 0; n < m->columns; n++)
+        for (int n = 0; n < m->batch; n++)
             put_table(m, n, k);
     }
     for (int r = 0; r < m->rows; r++)
         m->scale[r] = rng_normal(rng);
-    for (int i = 0; i < m->blocks * m->columns; i++) {
+    for (int i = 0; i < m->blocks * m->batch; i++) {
         m->act_scale[i] = 0.5f + rng_unit(rng);
         m->act_sum[i] = rng_normal(rng);
     }
@@ -145,7 +145,7 @@ static void put_sub(struct model *m, struct rng *rng, int row, int g)
 /* Sums of activations: S has a scale of its own, and may be anything. */
 static void put_group_sum(struct model *m, struct rng *rng, int n, int g)
 {
-    const int pair = g / 2 * m->columns + n;
+    const int pair = g / 2 * m->batch + n;
     int sum = 0;
 
     for (int k = 16 * g; k < 16 * g + 16; k++)
@@ -165,7 +165,7 @@ static void fill_nested(struct model *m, struct rng *rng)
     for (int g = 0; g < m->steps * 2; g++) {
         for (int r = 0; r < m->rows; r++)
             put_sub(m, rng, r, g);
-        for (int n = 0; n < m->columns; n++)
+        for (int n = 0; n < m->batch; n++)
             put_group_sum(m, rng, n, g);
     }
     for (int r = 0; r < m->rows; r++) {
@@ -175,29 +175,29 @@ static void fill_nested(struct model *m, struct rng *rng)
 }
 
 /* The integer of a group of 16 with constant zero `zero`. */
-static long group_integer(const struct model *m, int row, int column, int g, double zero)
+static long group_integer(const struct model *m, int row, int input, int g, double zero)
 {
     double sum = 0;
 
     for (int k = 16 * g; k < 16 * g + 16; k++)
-        sum += 2 * (m->q[row][k] - zero) * m->x[column][k];
+        sum += 2 * (m->q[row][k] - zero) * m->x[input][k];
     return (long)sum;
 }
 
 /* What is right for NESTED_ROWS32. Scales and minimums are 1. */
 static double nested_expected(const struct model *m, const struct tmac_tile *tile, int row,
-                              int column, double *magnitude)
+                              int input, double *magnitude)
 {
     const double middle = m->width == TMAC_WT ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
     double y = 0;
 
     *magnitude = 0;
     for (int g = 0; g < m->steps * 2; g++) {
-        const int meta = g * 16 / m->block_k * m->columns + column;
-        const double s = (double)m->s[column][g] * (double)tile->act_sum[meta];
+        const int meta = g * 16 / m->block_k * m->batch + input;
+        const double s = (double)m->s[input][g] * (double)tile->act_sum[meta];
         const double zero = m->u4 ? middle : NESTED_ZERO;
         const double product = (double)m->sub[row][g] * (double)tile->act_scale[meta] *
-                               (double)group_integer(m, row, column, g, zero);
+                               (double)group_integer(m, row, input, g, zero);
         const double sums =
             m->u4 ? (m->sub[row][g] * (double)tile->offset + m->sub_minimum[row][g]) * s : 0;
 
@@ -208,7 +208,7 @@ static double nested_expected(const struct model *m, const struct tmac_tile *til
 }
 
 /* The integer of a block, from the codes and activations alone. */
-static long block_integer(const struct model *m, int row, int column, int block)
+static long block_integer(const struct model *m, int row, int input, int block)
 {
     const int first = block * m->block_k, last = m->steps * 32;
     const int zero = m->width == TMAC_WT ? 2 : (1 << tmac_width_bits(m->width)) - 1;
@@ -217,23 +217,23 @@ static long block_integer(const struct model *m, int row, int column, int block)
 
     for (int k = first; k < first + m->block_k && k < last; k++) {
         const int q = nested ? (m->q[row][k] - NESTED_ZERO) * m->sub[row][k / 16] : m->q[row][k];
-        qx += (long)q * m->x[column][k];
-        x += m->x[column][k];
+        qx += (long)q * m->x[input][k];
+        x += m->x[input][k];
     }
     return is_lookup(m) ? 2 * qx - zero * x : qx;
 }
 
 /* What is right, in double precision; `magnitude` gets the sum of magnitudes, for the tolerance. */
-static double expected(const struct model *m, const struct tmac_tile *tile, int row, int column,
+static double expected(const struct model *m, const struct tmac_tile *tile, int row, int input,
                        double *magnitude)
 {
     double y = 0;
 
     *magnitude = 0;
     for (int b = 0; b < m->blocks; b++) {
-        const int meta = b * m->columns + column;
+        const int meta = b * m->batch + input;
         const double sum = tile->act_sum[meta], scale = m->scale[row];
-        const double product = (double)block_integer(m, row, column, b) * tile->act_scale[meta];
+        const double product = (double)block_integer(m, row, input, b) * tile->act_scale[meta];
         const double minimum = tile->minimum ? scale : 0.0; /* the same array */
         const double offset = m->layout == TMAC_LAYOUT_NESTED ? 0.0 : (double)tile->offset;
 
@@ -245,7 +245,7 @@ static double expected(const struct model *m, const struct tmac_tile *tile, int 
 
 static void check(const struct model *m, const struct tmac_tile *tile, double tolerance)
 {
-    for (int n = 0; n < m->columns; n++)
+    for (int n = 0; n < m->batch; n++)
         for (int r = 0; r < m->rows; r++) {
             double magnitude;
             const double want = m->layout == TMAC_LAYOUT_NESTED_ROWS32
@@ -254,10 +254,10 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
             const double got = tile->y[n * m->rows + r];
 
             if (!(fabs(got - want) <= tolerance * magnitude))
-                fail_msg("scalar: layout %s, width %s, block_k %d, steps %d, column %d of %d, "
+                fail_msg("scalar: layout %s, width %s, block_k %d, steps %d, input %d of %d, "
                          "row %d: %.9g instead of %.9g (seed 0x%llx)",
                          layout_names[m->layout], width_names[m->width], m->block_k, m->steps, n,
-                         m->columns, r, got, want, (unsigned long long)test_seed);
+                         m->batch, r, got, want, (unsigned long long)test_seed);
         }
 }
 
@@ -295,7 +295,7 @@ static void run(struct model *m, struct rng *rng)
                              .steps = m->steps,
                              .block_k = m->block_k,
                              .block_shift = 31,
-                             .columns = m->columns,
+                             .batch = m->batch,
                              .panels = 1,
                              .accumulate = false,
                              .y = m->y,
@@ -311,7 +311,7 @@ static void run(struct model *m, struct rng *rng)
     /* And without the float stage: the integers themselves. */
     for (int r = 0; r < m->rows; r++)
         m->scale[r] = 1;
-    for (int i = 0; i < m->blocks * m->columns; i++)
+    for (int i = 0; i < m->blocks * m->batch; i++)
         m->act_scale[i] = 1, m->act_sum[i] = 0;
     tile.offset = 0;
     tile.minimum = NULL;
@@ -331,7 +331,7 @@ void test_model(void **state)
         m->layout = (enum tmac_layout)(i / 16 / TMAC_W_COUNT);
         m->width = (enum tmac_w)(i / 16 % TMAC_W_COUNT);
         m->rows = tmac_layout_tile_rows(m->layout);
-        m->columns = 1 << i / 4 % 4;
+        m->batch = 1 << i / 4 % 4;
         m->block_k = 16 << i % 4;
         m->steps = rng_between(&rng, 1, MAX_STEPS);
         if (tmac_layout_is_nested(m->layout)) { /* one super-group of 256 */

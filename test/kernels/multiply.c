@@ -118,7 +118,7 @@ static void fill_tables(struct rng *rng, struct multiply_case *c)
 {
     const enum tmac_table_kind kind = tmac_layout_table_kind(c->tile.layout);
     const size_t size =
-        tmac_table_step_bytes(kind) * (size_t)c->tile.steps * (size_t)c->tile.columns;
+        tmac_table_step_bytes(kind) * (size_t)c->tile.steps * (size_t)c->tile.batch;
     const int least = kind == TMAC_TABLE_INT8 ? -128 : -127;
     uint8_t *to = guard_new(&c->tables, size, 64, guard_random_place(rng));
 
@@ -158,11 +158,11 @@ static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
     t->nested.own = at + head;
 }
 
-/* What the tables hold besides, for NESTED_ROWS32: [pair of groups][column][4], T and S up to their
+/* What the tables hold besides, for NESTED_ROWS32: [pair of groups][input][4], T and S up to their
  * greatest. */
 static void fill_two_sums(struct rng *rng, struct multiply_case *c)
 {
-    const int count = c->tile.steps * TMAC_STEP_K / c->tile.nested.group_k * c->tile.columns * 2;
+    const int count = c->tile.steps * TMAC_STEP_K / c->tile.nested.group_k * c->tile.batch * 2;
     const int most = c->tile.nested.group_k / 4 * 254 * 16;
     int16_t *to =
         guard_new(&c->group_sum, (size_t)count * sizeof *to, sizeof *to, guard_random_place(rng));
@@ -176,21 +176,21 @@ static void fill_two_sums(struct rng *rng, struct multiply_case *c)
     c->tile.nested.group_sum = to;
 }
 
-/* The same for NESTED: [pair of groups][column][2]. */
+/* The same for NESTED: [pair of groups][input][2]. */
 static void fill_group_sums(struct rng *rng, struct multiply_case *c)
 {
-    const int columns = c->tile.columns, quads = c->tile.nested.group_k / 4;
+    const int batch = c->tile.batch, quads = c->tile.nested.group_k / 4;
     const int groups = c->tile.steps * TMAC_STEP_K / c->tile.nested.group_k;
     const int8_t *x = c->tables.at;
-    int16_t *to = guard_new(&c->group_sum, (size_t)(groups * columns) * sizeof *to, sizeof *to,
+    int16_t *to = guard_new(&c->group_sum, (size_t)(groups * batch) * sizeof *to, sizeof *to,
                             guard_random_place(rng));
 
     for (int g = 0; g < groups; g++)
-        for (int n = 0; n < columns; n++) {
+        for (int n = 0; n < batch; n++) {
             int sum = 0;
             for (int i = 0; i < 4 * quads; i++)
-                sum += x[((g * quads + i / 4) * columns + n) * 4 + i % 4];
-            to[(g / 2 * columns + n) * 2 + g % 2] = (int16_t)sum;
+                sum += x[((g * quads + i / 4) * batch + n) * 4 + i % 4];
+            to[(g / 2 * batch + n) * 2 + g % 2] = (int16_t)sum;
         }
     c->tile.nested.group_sum = to;
 }
@@ -200,7 +200,7 @@ static void fill_metadata(struct rng *rng, struct multiply_case *c)
 {
     const bool exact = c->flavour->exact;
     const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
-    const size_t meta = (size_t)c->blocks * (size_t)c->tile.columns;
+    const size_t meta = (size_t)c->blocks * (size_t)c->tile.batch;
     const bool minimum = !exact && rng_between(rng, 0, 1);
 
     c->tile.scale_stride = sizeof(float) * (rows + (size_t)rng_between(rng, 0, 20));
@@ -227,12 +227,12 @@ static void fill_metadata(struct rng *rng, struct multiply_case *c)
     }
 }
 
-/* y has gaps between its columns, which must stay as they are. */
+/* y has gaps between its inputs, which must stay as they are. */
 static void fill_result(struct rng *rng, struct multiply_case *c)
 {
     const size_t rows = (size_t)tmac_layout_tile_rows(c->tile.layout);
     const size_t stride = rows + (size_t)rng_between(rng, 0, 35);
-    const size_t count = stride * (size_t)(c->tile.columns * c->tile.panels - 1) + rows;
+    const size_t count = stride * (size_t)(c->tile.batch * c->tile.panels - 1) + rows;
 
     c->tile.y_stride = stride;
     c->y_count = count;
@@ -287,9 +287,9 @@ static void make_case(struct multiply_case *c, struct rng *rng)
     t->block_shift = shifts[rng_between(rng, 0, 3)];
     c->groups = ((c->blocks - 1) >> t->block_shift) + 1;
     t->unit = c->flavour->exact || rng_between(rng, 0, 3) ? 1.0f : 2.0f;
-    c->half = t->columns == 1 && t->block_k >= 32 && rng_between(rng, 0, 1);
+    c->half = t->batch == 1 && t->block_k >= 32 && rng_between(rng, 0, 1);
     t->offset = c->flavour->exact ? 0.0f : offsets[rng_between(rng, 0, 3)];
-    t->panels = t->columns == TMAC_MAX_PANEL ? rng_between(rng, 1, 3) : 1;
+    t->panels = t->batch == TMAC_MAX_PANEL ? rng_between(rng, 1, 3) : 1;
     t->accumulate = !c->flavour->exact && rng_between(rng, 0, 1);
     if (tmac_layout_is_nested(t->layout))
         shape_nested(c, rng);
@@ -349,10 +349,10 @@ static void run(struct rung *rung, struct multiply_case *c)
     }
     memcpy(t->y, c->y_before, c->y_count * sizeof(float));
     rung_enter(rung, c->entry,
-               "layout %s, width %s, block_k %d, steps %d, columns %d, block_shift %d, "
+               "layout %s, width %s, block_k %d, steps %d, inputs %d, block_shift %d, "
                "minimum %d, half %d, scale_stride %zu, unit %g, accumulate %d, offset %g, "
                "y_stride %zu, panels %d, %s; case %d",
-               layout_names[t->layout], width_names[t->width], t->block_k, t->steps, t->columns,
+               layout_names[t->layout], width_names[t->width], t->block_k, t->steps, t->batch,
                t->block_shift, t->minimum != NULL, t->half, t->scale_stride, (double)t->unit,
                t->accumulate, (double)t->offset, t->y_stride, t->panels, c->flavour->name,
                c->index);
@@ -364,14 +364,14 @@ static void compare(struct rung *rung, struct multiply_case *c)
     const size_t at = floats_differ(c->tile.y, c->y_expected, c->y_count);
 
     if (at < c->y_count)
-        rung_fail(rung, c->entry, "column %zu, row %zu: %.9g instead of %.9g (was %.9g)",
+        rung_fail(rung, c->entry, "input %zu, row %zu: %.9g instead of %.9g (was %.9g)",
                   at / c->tile.y_stride, at % c->tile.y_stride, (double)c->tile.y[at],
                   (double)c->y_expected[at], (double)c->y_before[at]);
     else if (!guard_intact(&c->y))
         rung_fail(rung, c->entry, "wrote outside of y");
 }
 
-static void run_case(int entry, int block_k, int steps, int columns, int index)
+static void run_case(int entry, int block_k, int steps, int batch, int index)
 {
     const bool fast = entry >= ENTRY_FAST;
     struct multiply_case c;
@@ -384,7 +384,7 @@ static void run_case(int entry, int block_k, int steps, int columns, int index)
     c.tile.width = (enum tmac_w)(entry % TMAC_W_COUNT);
     c.tile.block_k = fast && block_k < TMAC_STEP_K ? TMAC_STEP_K : block_k;
     c.tile.steps = steps;
-    c.tile.columns = columns;
+    c.tile.batch = batch;
     rng = rng_stream(test_seed, (uint64_t)c.entry, (uint64_t)index);
     if (steps > 10)
         c.tile.steps = rng_between(&rng, 33, 40);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 void problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_layout layout,
-                 int64_t columns, struct rng *rng)
+                 int64_t batch, struct rng *rng)
 {
-    const size_t count = (size_t)(kind->cols * columns);
+    const size_t count = (size_t)(kind->cols * batch);
 
     memset(p, 0, sizeof *p);
-    p->columns = columns;
+    p->batch = batch;
     p->context = context_new("scalar", layout, 1);
     matrix_new(&p->matrix, kind, rng);
     p->x = guard_new(&p->x_guard, count * sizeof *p->x, sizeof *p->x, GUARD_END);
@@ -24,8 +24,8 @@ void problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_la
                  matrix_name(kind));
     p->info.struct_size = sizeof p->info;
     CHECK_OK(tmac_weights_query(p->weights, &p->info));
-    p->y = malloc((size_t)(kind->rows * columns) * sizeof *p->y);
-    const tmac_activations x = problem_activations(p, columns);
+    p->y = malloc((size_t)(kind->rows * batch) * sizeof *p->y);
+    const tmac_activations x = problem_activations(p, batch);
     check_spoil_stack();
     CHECK_OK(tmac_matmul(p->context, p->weights, &x, p->y, kind->rows));
 }
@@ -40,32 +40,32 @@ void problem_free(struct problem *p)
     memset(p, 0, sizeof *p);
 }
 
-tmac_activations problem_activations(const struct problem *p, int64_t columns)
+tmac_activations problem_activations(const struct problem *p, int64_t batch)
 {
     return (tmac_activations){.struct_size = sizeof(tmac_activations),
                               .cols = p->matrix.kind.cols,
-                              .columns = columns,
+                              .batch = batch,
                               .data = p->x};
 }
 
-tmac_tables *problem_tables(const struct problem *p, const tmac_context *context, int64_t columns)
+tmac_tables *problem_tables(const struct problem *p, const tmac_context *context, int64_t batch)
 {
-    const tmac_activations x = problem_activations(p, columns);
+    const tmac_activations x = problem_activations(p, batch);
     tmac_tables *tables;
 
-    CHECK_OK(tmac_tables_create(context, p->weights, columns, &tables));
+    CHECK_OK(tmac_tables_create(context, p->weights, batch, &tables));
     CHECK_OK(tmac_tables_build(context, tables, &x));
     return tables;
 }
 
-void *problem_plain_tables(const struct problem *p, const tmac_context *context, int64_t columns,
+void *problem_plain_tables(const struct problem *p, const tmac_context *context, int64_t batch,
                            int32_t parts, struct guard *guard)
 {
-    const tmac_activations x = problem_activations(p, columns);
+    const tmac_activations x = problem_activations(p, batch);
     size_t bytes;
     void *tables;
 
-    CHECK_OK(tmac_tables_size(p->info.table_layout, x.cols, columns, &bytes));
+    CHECK_OK(tmac_tables_size(p->info.table_layout, x.cols, batch, &bytes));
     tables = guard_new(guard, bytes, TMAC_TABLES_ALIGNMENT, GUARD_END);
     for (int32_t part = parts - 1; part >= 0; part--) {
         check_spoil_stack();
@@ -77,12 +77,12 @@ void *problem_plain_tables(const struct problem *p, const tmac_context *context,
     return tables;
 }
 
-void result_new(struct result *r, const struct problem *p, int64_t columns, int64_t stride)
+void result_new(struct result *r, const struct problem *p, int64_t batch, int64_t stride)
 {
     const int64_t rows = p->matrix.kind.rows;
-    const size_t count = columns ? (size_t)((columns - 1) * stride + rows) : 1;
+    const size_t count = batch ? (size_t)((batch - 1) * stride + rows) : 1;
 
-    *r = (struct result){.rows = rows, .columns = columns, .stride = stride};
+    *r = (struct result){.rows = rows, .batch = batch, .stride = stride};
     r->y = guard_new(&r->guard, count * sizeof *r->y, sizeof *r->y,
                      stride % 2 ? GUARD_ODD : GUARD_END);
     check_spoil_stack();
@@ -104,16 +104,16 @@ void result_check(struct result *r, const struct problem *p, int64_t row_begin, 
     const int64_t rows = row_end - row_begin;
 
     CHECK(guard_intact(&r->guard), "%s, %s, %s: wrote outside", name, p->info.layout, what);
-    for (int64_t n = 0; n < r->columns; n++) {
+    for (int64_t n = 0; n < r->batch; n++) {
         const float *got = r->y + n * r->stride, *want = p->y + n * r->rows;
-        const int64_t after = n == r->columns - 1 ? r->rows : r->stride;
+        const int64_t after = n == r->batch - 1 ? r->rows : r->stride;
         const int64_t at = (int64_t)check_floats(got + row_begin, want + row_begin, (size_t)rows);
-        CHECK(at == rows, "%s, %s, %s: column %lld of %lld, row %lld: %.9g, expected %.9g", name,
-              p->info.layout, what, (long long)n, (long long)r->columns,
+        CHECK(at == rows, "%s, %s, %s: input %lld of %lld, row %lld: %.9g, expected %.9g", name,
+              p->info.layout, what, (long long)n, (long long)r->batch,
               (long long)(row_begin + at), (double)got[row_begin + at],
               (double)want[row_begin + at]);
         CHECK(untouched(got, row_begin) && untouched(got + row_end, after - row_end),
-              "%s, %s, %s: column %lld: wrote other rows than asked for", name, p->info.layout,
+              "%s, %s, %s: input %lld: wrote other rows than asked for", name, p->info.layout,
               what, (long long)n);
     }
     guard_free(&r->guard);

@@ -9,35 +9,35 @@
 
 struct problem {
     struct matrix matrix;
-    int64_t columns;
+    int64_t batch;
     struct guard x_guard;
-    float *x;              /* [columns][cols], read-only */
+    float *x;              /* [batch][cols], read-only */
     tmac_context *context; /* scalar, one thread */
     tmac_weights *weights;
     tmac_weights_info info;
-    float *y; /* [columns][rows] */
+    float *y; /* [batch][rows] */
 };
 
 void problem_new(struct problem *problem, const struct matrix_kind *kind, enum tmac_layout layout,
-                 int64_t columns, struct rng *rng);
+                 int64_t batch, struct rng *rng);
 void problem_free(struct problem *problem);
 
-/* The first `columns` columns. */
-tmac_activations problem_activations(const struct problem *problem, int64_t columns);
-/* Tables of the first `columns` columns, built by `context`. */
+/* The first `batch` inputs. */
+tmac_activations problem_activations(const struct problem *problem, int64_t batch);
+/* Tables of the first `batch` inputs, built by `context`. */
 tmac_tables *problem_tables(const struct problem *problem, const tmac_context *context,
-                            int64_t columns);
+                            int64_t batch);
 /* The same in memory of the caller's, in `parts` parts. */
 void *problem_plain_tables(const struct problem *problem, const tmac_context *context,
-                           int64_t columns, int32_t parts, struct guard *guard);
+                           int64_t batch, int32_t parts, struct guard *guard);
 
-/* Room for a result of `columns` columns, with gaps between them that must stay as they are. */
+/* Room for a result of `batch` inputs, with gaps between them that must stay as they are. */
 struct result {
     struct guard guard;
     float *y;
-    int64_t rows, columns, stride;
+    int64_t rows, batch, stride;
 };
-void result_new(struct result *result, const struct problem *problem, int64_t columns,
+void result_new(struct result *result, const struct problem *problem, int64_t batch,
                 int64_t stride);
 /* Rows [row_begin, row_end) equal the problem's to the bit, all else is untouched; then frees. */
 void result_check(struct result *result, const struct problem *problem, int64_t row_begin,

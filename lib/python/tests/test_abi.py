@@ -120,7 +120,7 @@ def test_plain_calls():
     assert (plan.table_layout, plan.kernel.decode()) == (easy.info.table_layout, easy.info.kernel)
 
     x = rng.standard_normal((n, cols)).astype(np.float32)
-    activations = _lib.Activations(cols=cols, columns=n, data=x.ctypes.data)
+    activations = _lib.Activations(cols=cols, batch=n, data=x.ctypes.data)
     size = ctypes.c_size_t()
     lib.tmac_tables_size(plan.table_layout, cols, n, size)
     tables = aligned(size.value)

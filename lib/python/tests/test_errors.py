@@ -151,10 +151,10 @@ def test_tables():
     for multiply in (weights.gemv, weights.gemm):
         with expect(Status.ERROR_NOT_BUILT):
             multiply(tables)
-    with expect(Status.ERROR_COLUMNS):
+    with expect(Status.ERROR_BATCH):
         tables.build(f32(3, 64))
     tables.build(f32(2, 64))
-    with expect(Status.ERROR_COLUMNS):
+    with expect(Status.ERROR_BATCH):
         weights.gemv(tables)
     with pytest.raises(TypeError, match="bfloat16"):
         weights.gemm(tables, bfloat16=True)

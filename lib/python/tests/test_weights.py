@@ -22,7 +22,7 @@ def random_scales(rng, shape, dtype):
 
 def check_product(weights, exact_weights, rng):
     """Near to the exact product over enough columns for chance to play no part, and the same to the
-    bit whatever the number of columns."""
+    bit whatever the batch."""
     x = rng.standard_normal((64, weights.cols)).astype(np.float32)
     y = weights.gemm(x)
     assert error(y, x @ exact_weights.astype(np.float64).T) < 1e-4
@@ -167,8 +167,8 @@ def test_one_table_for_several_weights(rng):
                                  np.ones((rows, 4), np.float32), width=4, group=64)
                for rows in (64, 16, 100)]
     tables = tmac.Tables(several[0], 8)
-    assert tables.columns is None
-    assert tables.build(x) is tables and tables.columns == 4
+    assert tables.batch is None
+    assert tables.build(x) is tables and tables.batch == 4
     for weights in several:
         assert same_bits(weights.gemm(tables), weights.gemm(x))
         assert same_bits(tmac.matmul(weights, tables), tmac.matmul(weights, x))
@@ -178,7 +178,7 @@ def test_one_table_for_several_weights(rng):
         assert same_bits(weights.gemv(tables), tmac.matmul(weights, x[1]))
 
 
-def test_columns_do_not_depend_on_each_other(context, matrix, rng):
+def test_inputs_do_not_depend_on_each_other(context, matrix, rng):
     weights = tmac.Weights.pack(rng.integers(0, 4, (ROWS, 256), np.uint8),
                                 np.ones((ROWS, 8), np.float32), width=2, group=32, context=context)
     x = rng.standard_normal((37, 256)).astype(np.float32)
@@ -221,13 +221,13 @@ def test_out(matrix, rng):
     assert np.isnan(big[:, 256:]).all()
 
 
-def test_no_columns_and_no_rows(matrix):
+def test_empty_batch_and_no_rows(matrix):
     assert matrix.gemm(np.empty((0, 256), np.float32)).shape == (0, ROWS)
     assert matrix.gemm(tmac.Tables(matrix).build(np.empty((0, 256), np.float32))).shape == (0, ROWS)
     assert matrix.unpack(5, 5).shape == (0, 256)
 
 
-def test_nan_stays_in_its_column(matrix, rng):
+def test_nan_stays_in_its_input(matrix, rng):
     x = rng.standard_normal((3, 256)).astype(np.float32)
     clean = matrix.gemm(x)
     x[1, 100] = np.nan

@@ -77,11 +77,11 @@ class Activations:
         x = take(x, "x", [BFLOAT16] if bfloat16 else ACTIVATIONS, None)
         if x.ndim not in (1, 2) or x.shape[-1] != cols:
             raise ValueError(f"x must have shape ({cols},) or (n, {cols}), not {x.shape}")
-        self.columns = 1 if x.ndim == 1 else x.shape[0]
+        self.batch = 1 if x.ndim == 1 else x.shape[0]
         self.x = x
         self.c = _lib.Activations(
             type=_lib.ACTIVATION_BF16 if bfloat16 else ACTIVATIONS[x.dtype],
-            cols=cols, columns=self.columns, data=x.ctypes.data)
+            cols=cols, batch=self.batch, data=x.ctypes.data)
         if x.dtype == np.int8:
             self._set_scales(scales, _lib.integer(scale_group, "scale_group", 0), cols)
         elif scales is not None or scale_group:
@@ -92,10 +92,10 @@ class Activations:
             raise ValueError("int8 activations need their scales")
         if group % 16:
             raise ValueError("scale_group must be a multiple of 16, or 0")
-        per_column = -(-cols // group) if group else 1
+        per_input = -(-cols // group) if group else 1
         scales = np.asarray(scales)
-        if scales.size == self.columns * per_column:  # [per_column] and [columns] are as clear
-            scales = scales.reshape(self.columns, per_column)
-        self.scales = take(scales, "scales", [np.float32], (self.columns, per_column))
+        if scales.size == self.batch * per_input:  # [per_input] and [batch] are as clear
+            scales = scales.reshape(self.batch, per_input)
+        self.scales = take(scales, "scales", [np.float32], (self.batch, per_input))
         self.c.scales = self.scales.ctypes.data
         self.c.scale_group = group

@@ -35,7 +35,7 @@ class Status(enum.IntEnum):
     ERROR_FAMILY = 13
     ERROR_THREADS = 14
     ERROR_ROW_RANGE = 15
-    ERROR_COLUMNS = 16
+    ERROR_BATCH = 16
     ERROR_TABLE_LAYOUT = 17
     ERROR_NOT_BUILT = 18
     ERROR_BUFFER_SIZE = 19
@@ -108,12 +108,12 @@ class PackedPlan(Struct):
 
 class Activations(Struct):
     _fields_ = [("struct_size", c_size_t), ("type", c_int), ("cols", c_int64),
-                ("columns", c_int64), ("data", c_void_p), ("stride", c_int64),
+                ("batch", c_int64), ("data", c_void_p), ("stride", c_int64),
                 ("scales", c_void_p), ("scale_group", c_int64), ("scale_stride", c_int64)]
 
 
 class TuneOptions(Struct):
-    _fields_ = [("struct_size", c_size_t), ("columns", c_int64), ("seconds", c_double),
+    _fields_ = [("struct_size", c_size_t), ("batch", c_int64), ("seconds", c_double),
                 ("progress", Progress), ("progress_host", c_void_p)]
 
 

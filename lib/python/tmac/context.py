@@ -21,7 +21,7 @@ class Context(_lib.Owner):
     threads   0: as many as OpenMP offers; at most 1024
     family    "auto", "lookup" or "direct"
     isa_mask  bits TMAC_ISA_* that may be used; 0: all
-    mode      "default"; "exact": activations become int8 with one scale per column, and all sums of
+    mode      "default"; "exact": activations become int8 with one scale per input, and all sums of
               codes times int8 are exact; "fast": lookup kernels may average table entries
     tuning    a Tuning whose choices to use
 

@@ -39,11 +39,11 @@ class Tuning(_lib.Owner):
         lib.tmac_tuning_save(self._c, _path(path))
 
     def tune(self, context: Context, ggml_type: Union[str, int], rows: int, cols: int, *,
-             columns: int = 1, seconds: float = 0.1,
+             batch: int = 1, seconds: float = 0.1,
              progress: Optional[Callable[[int, int, str], None]] = None) -> Tuning:
         """Measures what is fastest for matrices of a ggml type in a context, in a few seconds.
 
-        columns   that the layout is chosen for; 1: generating text
+        batch     that the layout is chosen for; 1: generating text
         seconds   to spend on each candidate
         progress  called with how many measurements are done, how many there are, and what is next
         """
@@ -51,7 +51,7 @@ class Tuning(_lib.Owner):
         lib.tmac_weights_desc_ggml(desc, ggml.find(ggml_type).number, _lib.integer(rows, "rows"),
                                    _lib.integer(cols, "cols"), None)
         tell = _lib.Progress(_teller(progress) if progress else 0)
-        options = _lib.TuneOptions(columns=_lib.integer(columns, "columns"), seconds=seconds,
+        options = _lib.TuneOptions(batch=_lib.integer(batch, "batch"), seconds=seconds,
                                    progress=tell)
         lib.tmac_tune(context._c, self._c, desc, options)
         return self

@@ -268,7 +268,7 @@ class Weights(_lib.Owner):
     def gemv(self, x: Any, *, out: Optional[np.ndarray] = None, **activations: Any) -> np.ndarray:
         """W x: float32 [rows].
 
-        x    [cols] as for Tables.build, with its other arguments; or Tables of one column
+        x    [cols] as for Tables.build, with its other arguments; or Tables of one input
         out  float32 [rows] to write to
         """
         if isinstance(x, Tables):
@@ -284,14 +284,14 @@ class Weights(_lib.Owner):
     def gemm(self, x: Any, *, out: Optional[np.ndarray] = None, **activations: Any) -> np.ndarray:
         """X W^T: float32 [n, rows].
 
-        x    [n, cols] as for Tables.build, with its other arguments; or Tables of n columns
+        x    [n, cols] as for Tables.build, with its other arguments; or Tables of a batch of n
         out  float32 [n, rows] to write to; its rows may lie apart
         """
         if isinstance(x, Tables):
             _no_options(activations)
-            if x.columns is None:
+            if x.batch is None:
                 raise _lib.Error(_lib.Status.ERROR_NOT_BUILT)
-            out = output(out, (x.columns, self.rows))
+            out = output(out, (x.batch, self.rows))
             handle = self._c
             lib.tmac_gemm(handle.context, handle, x._c, out.ctypes.data, row_stride(out))
             return out

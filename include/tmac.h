@@ -83,7 +83,9 @@ typedef enum tmac_status {
     TMAC_ERROR_ALLOCATOR = 27,       /* only one of the two allocator functions was given */
     TMAC_ERROR_FILE = 28,            /* a file cannot be opened, read or written */
     TMAC_ERROR_TUNING_FOREIGN = 29,  /* tuning of another CPU or another version of the library */
-    TMAC_ERROR_TUNING_DAMAGED = 30   /* a tuning file that is not one, or is damaged */
+    TMAC_ERROR_TUNING_DAMAGED = 30,  /* a tuning file that is not one, or is damaged */
+    TMAC_ERROR_LAYOUT = 31,          /* an unknown packed layout, or one that cannot hold these weights */
+    TMAC_ERROR_KERNEL = 32           /* an unknown kernel, or one that this machine cannot run */
 } tmac_status;
 
 /* One English sentence for a status, never null; static storage. */
@@ -105,6 +107,7 @@ typedef struct tmac_tuning tmac_tuning;
 /* Instruction sets, one bit each. Every machine has scalar. */
 #define TMAC_ISA_SCALAR UINT32_C(0x0001)
 #define TMAC_ISA_X86_AVX2 UINT32_C(0x0010)        /* with FMA and F16C: x86-64-v3 */
+#define TMAC_ISA_X86_AVX_VNNI UINT32_C(0x1000)    /* AVX2 and VNNI of 256 bits: Alder Lake, Zen 5 */
 #define TMAC_ISA_X86_AVX512 UINT32_C(0x0020)      /* F, BW, DQ, VL: x86-64-v4, Skylake-X */
 #define TMAC_ISA_X86_AVX512_VNNI UINT32_C(0x0040) /* and VNNI: Cascade Lake */
 #define TMAC_ISA_X86_AVX512_VBMI UINT32_C(0x0080) /* and VBMI: Ice Lake, Zen 4 */
@@ -165,6 +168,11 @@ typedef struct tmac_context_options {
     tmac_mode mode;
     /* Choices measured on this machine, for AUTO; copied. NULL: the library's own. */
     const tmac_tuning *tuning;
+    /* Names for those who measure or test. A layout: weights are packed so, and refused where it
+     * cannot hold them (TMAC_ERROR_LAYOUT). A kernel: the same with its layout, and it multiplies
+     * whatever it serves. tmac_weights_info and docs/packed-layout.md have the names; NULL: no wish. */
+    const char *layout;
+    const char *kernel;
 } tmac_context_options;
 
 /* Makes a context. `options` may be NULL for the defaults. The environment variable TMAC_ISA, when
@@ -201,7 +209,8 @@ typedef enum tmac_width {
     TMAC_WIDTH_2 = 2,
     TMAC_WIDTH_3 = 3,
     TMAC_WIDTH_4 = 4,
-    TMAC_WIDTH_TERNARY = 5 /* codes 0, 1, 2 */
+    TMAC_WIDTH_8 = 8,
+    TMAC_WIDTH_TERNARY = 17 /* codes 0, 1, 2; a number that no width in bits needs */
 } tmac_width;
 
 typedef enum tmac_code_format {

@@ -32,7 +32,7 @@
 #include "support/contexts.h"
 #include "support/matrix.h"
 
-#include "shape.h"
+#include "layouts/shape.h"
 
 #include <math.h>
 #include <stdio.h>

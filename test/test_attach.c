@@ -6,7 +6,7 @@
 #include "support/contexts.h"
 #include "support/matrix.h"
 
-#include "checksum.h"
+#include "layouts/checksum.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "support/check.h"
 #include "support/problem.h"
 
-#include "table.h"
+#include "engine/table.h"
 
 #include <math.h>
 #include <stdlib.h>

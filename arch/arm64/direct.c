@@ -16,7 +16,7 @@ NEON_INLINE int8x16_t direct_activations(const int8_t *x)
 }
 
 NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t group_stride,
-                             const enum tmac_w width, const int batch, const int quads,
+                             const tmac_width width, const int batch, const int quads,
                              const enum neon_part part, int16x8_t *sum)
 {
     const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
@@ -28,7 +28,7 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t g
         const int8_t *x = tables + (size_t)(field * vectors + z) * group_stride;
         const int8x16_t code = direct_operand(cell + 16 * q, width, z, field);
 
-        if (q == 0 && (batch > 1 || width == TMAC_W3))
+        if (q == 0 && (batch > 1 || width == TMAC_WIDTH_3))
             NEON_FENCE();
         NEON_UNROLL
         for (int n = 0; n < batch; n++) {
@@ -41,14 +41,14 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *tables, size_t g
     }
 }
 
-NEON_INLINE void direct_integer(const struct direct_block *block, const enum tmac_w width,
+NEON_INLINE void direct_integer(const struct direct_block *block, const tmac_width width,
                                 const int batch, const int quads, const enum neon_part part,
                                 int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
     const uint8_t *codes = block->codes;
     const int8_t *tables = block->tables;
-    const int span = width == TMAC_W4 ? 2 : 4, vectors = batch * quads;
+    const int span = width == TMAC_WIDTH_4 ? 2 : 4, vectors = batch * quads;
 
     NEON_UNROLL
     for (int i = 0; i < vectors; i++)
@@ -68,7 +68,7 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
         for (int i = 0; i < vectors; i++) {
             const int32x4_t low = vpaddlq_s16(sum[2 * i]), high = vpaddlq_s16(sum[2 * i + 1]);
             const int32x4_t rows = vpaddq_s32(low, high);
-            total[i] = width == TMAC_W1 ? vsubq_s32(total[i], rows) : vaddq_s32(total[i], rows);
+            total[i] = width == TMAC_WIDTH_1 ? vsubq_s32(total[i], rows) : vaddq_s32(total[i], rows);
         }
     }
 }
@@ -76,7 +76,7 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
 #include "direct.h"
 
 /* Two inputs at a time: their 16-bit sums for 16 rows fill 16 registers. */
-NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const enum tmac_w width)
+NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     const bool halves = tile->block_k == 16;
 
@@ -89,22 +89,40 @@ NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const enum tmac_w
         direct_tile(tile, width, 2, 4, false, NULL);
 }
 
-void neon_direct_w1(const struct tmac_tile *tile)
+static void direct_w1(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W1);
+    direct_multiply(tile, TMAC_WIDTH_1);
 }
 
-void neon_direct_w2(const struct tmac_tile *tile)
+static void direct_w2(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W2);
+    direct_multiply(tile, TMAC_WIDTH_2);
 }
 
-void neon_direct_w3(const struct tmac_tile *tile)
+static void direct_w3(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W3);
+    direct_multiply(tile, TMAC_WIDTH_3);
 }
 
-void neon_direct_w4(const struct tmac_tile *tile)
+static void direct_w4(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W4);
+    direct_multiply(tile, TMAC_WIDTH_4);
+}
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+void neon_direct(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        direct_w1(tile);
+        break;
+    case TMAC_WIDTH_3:
+        direct_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        direct_w4(tile);
+        break;
+    default:
+        direct_w2(tile);
+    }
 }

@@ -2,7 +2,7 @@
  * The direct family's frame: blocks, row groups and the float stage around an integer stage.
  * The file that includes this one has defined, before,
  *
- *     void direct_integer(const struct direct_block *block, const enum tmac_w width,
+ *     void direct_integer(const struct direct_block *block, const tmac_width width,
  *                         const int inputs, const int quads, const enum neon_part part,
  *                         int32x4_t *total)
  *
@@ -12,7 +12,7 @@
 
 /* One row group, inputs `first` .. `first + inputs - 1` of the block. */
 NEON_INLINE void direct_group(const struct tmac_tile *tile, const struct direct_block *block,
-                              int quad, int input, const enum tmac_w width, const int batch,
+                              int quad, int input, const tmac_width width, const int batch,
                               const int quads, const enum neon_part part, float32x4_t *acc)
 {
     const int number = block->number + (part == NEON_HIGH);
@@ -32,7 +32,7 @@ NEON_INLINE void direct_group(const struct tmac_tile *tile, const struct direct_
 
 /* All rows and inputs of one block. `acc` holds the results of one input in registers. */
 NEON_INLINE void direct_rows(const struct tmac_tile *tile, const struct direct_block *block,
-                             const enum tmac_w width, const int batch, const int quads,
+                             const tmac_width width, const int batch, const int quads,
                              const enum neon_part part, float32x4_t *acc)
 {
     if (acc) {
@@ -45,7 +45,7 @@ NEON_INLINE void direct_rows(const struct tmac_tile *tile, const struct direct_b
             direct_group(tile, block, quad, n, width, batch, quads, part, NULL);
 }
 
-NEON_INLINE void direct_tile(const struct tmac_tile *tile, const enum tmac_w width,
+NEON_INLINE void direct_tile(const struct tmac_tile *tile, const tmac_width width,
                              const int batch, const int quads, const bool halves,
                              float32x4_t *acc)
 {
@@ -69,7 +69,7 @@ NEON_INLINE void direct_tile(const struct tmac_tile *tile, const enum tmac_w wid
 }
 
 /* One input keeps its results in registers. */
-NEON_INLINE void direct_input(const struct tmac_tile *tile, const enum tmac_w width,
+NEON_INLINE void direct_input(const struct tmac_tile *tile, const tmac_width width,
                                const bool halves)
 {
     float32x4_t acc[NEON_QUADS];

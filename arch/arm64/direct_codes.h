@@ -23,9 +23,9 @@ struct direct_block {
 enum { DIRECT_Z_BYTES = 128, DIRECT_W3_HIGH = 2 * DIRECT_Z_BYTES };
 
 /* How many z a width has: group = field * vectors + z. With 3 bits these are of the low two. */
-NEON_INLINE int direct_vectors(const enum tmac_w width)
+NEON_INLINE int direct_vectors(const tmac_width width)
 {
-    return width == TMAC_W1 ? 1 : width == TMAC_W4 ? 4 : 2;
+    return width == TMAC_WIDTH_1 ? 1 : width == TMAC_WIDTH_4 ? 4 : 2;
 }
 
 /* The first field of the block's part in a step, and where they end. */
@@ -71,18 +71,18 @@ NEON_INLINE uint8x16_t direct_pair(uint8x16_t low, uint8x16_t high, const int z,
 }
 
 /* The codes of a group as signed numbers; W1 negative, for its users to turn at the end. */
-NEON_INLINE int8x16_t direct_operand(const uint8_t *cell, const enum tmac_w width, const int z,
+NEON_INLINE int8x16_t direct_operand(const uint8_t *cell, const tmac_width width, const int z,
                                      const int field)
 {
     uint8x16_t code = vld1q_u8(cell + DIRECT_Z_BYTES * z);
 
-    if (width == TMAC_W1) {
+    if (width == TMAC_WIDTH_1) {
         code = direct_minus(code, field);
-    } else if (width == TMAC_W3) {
+    } else if (width == TMAC_WIDTH_3) {
         code = direct_pair(code, vld1q_u8(cell + DIRECT_W3_HIGH), z, field % 2);
         code = vandq_u8(field < 2 ? code : vshrq_n_u8(code, 4), vdupq_n_u8(7));
     } else {
-        code = direct_field(code, width == TMAC_W4 ? 4 : 2, field);
+        code = direct_field(code, width == TMAC_WIDTH_4 ? 4 : 2, field);
     }
     return vreinterpretq_s8_u8(code);
 }

@@ -26,7 +26,7 @@ NEON_INLINE int32x4_t direct_dot(int32x4_t sum, int8x16_t codes, const int8_t *x
     }
 }
 
-NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
+NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const tmac_width width,
                              const int batch, const int quads, const enum neon_part part,
                              int32x4_t *sum)
 {
@@ -51,14 +51,14 @@ NEON_INLINE void direct_step(const uint8_t *cell, const int8_t *x, const enum tm
 enum direct_place { PLACE_0, PLACE_2, PLACE_4, DIRECT_PLACES };
 
 /* Fields stay where they are as long as that is a positive signed byte. */
-NEON_INLINE enum direct_place direct_place(const enum tmac_w width, const int field)
+NEON_INLINE enum direct_place direct_place(const tmac_width width, const int field)
 {
-    if (width == TMAC_W2 && field < 3)
+    if (width == TMAC_WIDTH_2 && field < 3)
         return (enum direct_place)(PLACE_0 + field);
-    return width == TMAC_W3 && field >= 2 ? PLACE_4 : PLACE_0;
+    return width == TMAC_WIDTH_3 && field >= 2 ? PLACE_4 : PLACE_0;
 }
 
-NEON_INLINE int8x16_t direct_in_place(const uint8_t *cell, const enum tmac_w width, const int z,
+NEON_INLINE int8x16_t direct_in_place(const uint8_t *cell, const tmac_width width, const int z,
                                       const int field)
 {
     const enum direct_place place = direct_place(width, field);
@@ -66,13 +66,13 @@ NEON_INLINE int8x16_t direct_in_place(const uint8_t *cell, const enum tmac_w wid
 
     if (place == PLACE_0)
         return direct_operand(cell, width, z, field);
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         code = direct_pair(code, vld1q_u8(cell + DIRECT_W3_HIGH), z, field % 2);
-    code = vandq_u8(code, vdupq_n_u8((uint8_t)((width == TMAC_W3 ? 7 : 3) << 2 * place)));
+    code = vandq_u8(code, vdupq_n_u8((uint8_t)((width == TMAC_WIDTH_3 ? 7 : 3) << 2 * place)));
     return vreinterpretq_s8_u8(code);
 }
 
-NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, const enum tmac_w width,
+NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, const tmac_width width,
                                       const enum neon_part part, int32x4_t (*sum)[4])
 {
     const int vectors = direct_vectors(width), begin = direct_first_field(part, vectors);
@@ -90,7 +90,7 @@ NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, cons
     }
 }
 
-NEON_INLINE void direct_one_input(const struct direct_block *block, const enum tmac_w width,
+NEON_INLINE void direct_one_input(const struct direct_block *block, const tmac_width width,
                                    const enum neon_part part, int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
@@ -105,16 +105,16 @@ NEON_INLINE void direct_one_input(const struct direct_block *block, const enum t
     NEON_UNROLL
     for (int q = 0; q < 4; q++) { /* the shifts are exact: what they drop is 0 */
         total[q] = sum[PLACE_0][q];
-        if (width == TMAC_W2)
+        if (width == TMAC_WIDTH_2)
             total[q] = vsraq_n_s32(total[q], sum[PLACE_2][q], 2);
-        if (width == TMAC_W2 || width == TMAC_W3)
+        if (width == TMAC_WIDTH_2 || width == TMAC_WIDTH_3)
             total[q] = vsraq_n_s32(total[q], sum[PLACE_4][q], 4);
-        if (width == TMAC_W1)
+        if (width == TMAC_WIDTH_1)
             total[q] = vnegq_s32(total[q]);
     }
 }
 
-NEON_INLINE void direct_integer(const struct direct_block *block, const enum tmac_w width,
+NEON_INLINE void direct_integer(const struct direct_block *block, const tmac_width width,
                                 const int batch, const int quads, const enum neon_part part,
                                 int32x4_t *total)
 {
@@ -130,7 +130,7 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
     for (int s = 0; s < block->steps; s++)
         direct_step(block->codes + (size_t)s * cell_bytes, block->tables + 32 * batch * s, width,
                     batch, quads, part, total);
-    if (width != TMAC_W1)
+    if (width != TMAC_WIDTH_1)
         return;
     NEON_UNROLL
     for (int i = 0; i < batch * quads; i++)
@@ -140,7 +140,7 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const enum tma
 #include "direct.h"
 
 /* Row groups such that the sums take no more than 16 registers. */
-NEON_INLINE void direct_panel(const struct tmac_tile *tile, const enum tmac_w width,
+NEON_INLINE void direct_panel(const struct tmac_tile *tile, const tmac_width width,
                               const bool halves)
 {
     if (tile->batch == 1)
@@ -153,7 +153,7 @@ NEON_INLINE void direct_panel(const struct tmac_tile *tile, const enum tmac_w wi
         direct_tile(tile, width, 8, 2, halves, NULL);
 }
 
-NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const enum tmac_w width)
+NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     neon_begin(tile);
     if (tile->block_k == 16)
@@ -162,22 +162,40 @@ NEON_INLINE void direct_multiply(const struct tmac_tile *tile, const enum tmac_w
         direct_panel(tile, width, false);
 }
 
-void neon_direct_w1_dotprod(const struct tmac_tile *tile)
+static void direct_w1(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W1);
+    direct_multiply(tile, TMAC_WIDTH_1);
 }
 
-void neon_direct_w2_dotprod(const struct tmac_tile *tile)
+static void direct_w2(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W2);
+    direct_multiply(tile, TMAC_WIDTH_2);
 }
 
-void neon_direct_w3_dotprod(const struct tmac_tile *tile)
+static void direct_w3(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W3);
+    direct_multiply(tile, TMAC_WIDTH_3);
 }
 
-void neon_direct_w4_dotprod(const struct tmac_tile *tile)
+static void direct_w4(const struct tmac_tile *tile)
 {
-    direct_multiply(tile, TMAC_W4);
+    direct_multiply(tile, TMAC_WIDTH_4);
+}
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+void neon_direct_dotprod(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        direct_w1(tile);
+        break;
+    case TMAC_WIDTH_3:
+        direct_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        direct_w4(tile);
+        break;
+    default:
+        direct_w2(tile);
+    }
 }

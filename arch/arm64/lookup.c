@@ -173,7 +173,7 @@ NEON_INLINE void lookup_tile(const struct tmac_tile *tile, const int panel, cons
         .cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS32, tile->width),
         .table_stride = (size_t)tile->batch * 128,
         .planes = tmac_width_bits(tile->width),
-        .weight_shift = tile->width == TMAC_WT ? 0 : 1,
+        .weight_shift = tile->width == TMAC_WIDTH_TERNARY ? 0 : 1,
     };
 
     for (int step = 0, number = 0; step < tile->steps; step += stride, number += halves ? 2 : 1) {

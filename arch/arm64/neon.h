@@ -3,7 +3,7 @@
 #ifndef TMAC_NEON_H
 #define TMAC_NEON_H
 
-#include "kernels.h"
+#include "contract.h"
 
 #include <arm_neon.h>
 
@@ -30,14 +30,8 @@ enum { NEON_TILE_ROWS = 32, NEON_QUADS = 8 /* vectors of 4 rows in a tile */ };
 enum neon_part { NEON_LOW, NEON_HIGH, NEON_BOTH };
 
 void neon_lookup(const struct tmac_tile *tile);
-void neon_direct_w1(const struct tmac_tile *tile);
-void neon_direct_w2(const struct tmac_tile *tile);
-void neon_direct_w3(const struct tmac_tile *tile);
-void neon_direct_w4(const struct tmac_tile *tile);
-void neon_direct_w1_dotprod(const struct tmac_tile *tile);
-void neon_direct_w2_dotprod(const struct tmac_tile *tile);
-void neon_direct_w3_dotprod(const struct tmac_tile *tile);
-void neon_direct_w4_dotprod(const struct tmac_tile *tile);
+void neon_direct(const struct tmac_tile *tile);
+void neon_direct_dotprod(const struct tmac_tile *tile);
 void neon_quad_dotprod(const struct tmac_tile *tile);
 
 void neon_build_lookup_u8(const struct tmac_build *build);

@@ -73,7 +73,7 @@ NEON_INLINE void quad_input(const struct tmac_tile *tile, int input, const bool 
     struct quad_block block = {
         .table_stride = (size_t)tile->batch * 128,
         .planes = tmac_width_bits(tile->width),
-        .equal_planes = tile->width == TMAC_WT,
+        .equal_planes = tile->width == TMAC_WIDTH_TERNARY,
     };
 
     for (int step = 0, number = 0; step < tile->steps; step += stride, number++) {

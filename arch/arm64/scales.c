@@ -22,13 +22,13 @@ NEON_INLINE struct rows8 load_bf16(const void *at)
                           vreinterpretq_f32_u32(vshll_high_n_u16(half, 16))};
 }
 
-NEON_INLINE struct rows8 load_scale(enum tmac_scale_kind type, const uint8_t *at, int row)
+NEON_INLINE struct rows8 load_scale(tmac_scale_type type, const uint8_t *at, int row)
 {
     const uint8_t *from = at + (size_t)row * tmac_scale_type_bytes(type);
 
-    if (type == TMAC_SCALE_KIND_F16)
+    if (type == TMAC_SCALE_F16)
         return load_f16(from);
-    if (type == TMAC_SCALE_KIND_BF16)
+    if (type == TMAC_SCALE_BF16)
         return load_bf16(from);
     return (struct rows8){vreinterpretq_f32_u8(vld1q_u8(from)),
                           vreinterpretq_f32_u8(vld1q_u8(from + 16))};
@@ -66,11 +66,11 @@ NEON_INLINE void load_sub(const struct tmac_scale_format *format, const uint8_t 
     const float32x4_t one = vdupq_n_f32(1.0f);
 
     *sub = *sub_minimum = (struct rows8){one, one};
-    if (format->sub == TMAC_SUB_KIND_I8) {
+    if (format->sub == TMAC_SUB_I8) {
         *sub = from_signed(vreinterpret_s8_u8(vld1_u8(own + row)));
-        if (format->zero == TMAC_ZERO_KIND_MIN)
+        if (format->zero == TMAC_ZERO_MINIMUM)
             *sub_minimum = from_unsigned(vld1_u8(own + rows + row));
-    } else if (format->sub == TMAC_SUB_KIND_U4) {
+    } else if (format->sub == TMAC_SUB_U4) {
         const uint8x8_t byte = vld1_u8(own + row);
         *sub = from_unsigned(vand_u8(byte, vdup_n_u8(15)));
         *sub_minimum = from_unsigned(vshr_n_u8(byte, 4));
@@ -81,7 +81,7 @@ static void expand_group(const struct tmac_scale_format *format, const uint8_t *
                          const uint8_t *own, int rows, float *scale, float *minimum)
 {
     const uint8_t *head_minimum = head + (size_t)rows * tmac_scale_type_bytes(format->type);
-    const uint8_t *zero = own + (format->sub == TMAC_SUB_KIND_NONE ? 0 : rows);
+    const uint8_t *zero = own + (format->sub == TMAC_SUB_NONE ? 0 : rows);
 
     for (int r = 0; r < rows; r += 8) {
         struct rows8 value = load_scale(format->type, head, r);
@@ -90,10 +90,10 @@ static void expand_group(const struct tmac_scale_format *format, const uint8_t *
         load_sub(format, own, rows, r, &sub, &sub_minimum);
         value = product(value, sub);
         store(scale + r, value);
-        if (format->zero == TMAC_ZERO_KIND_POINT) {
+        if (format->zero == TMAC_ZERO_POINT) {
             value = product(value, from_unsigned(vld1_u8(zero + r)));
             store(minimum + r, (struct rows8){vnegq_f32(value.low), vnegq_f32(value.high)});
-        } else if (format->zero == TMAC_ZERO_KIND_MIN) {
+        } else if (format->zero == TMAC_ZERO_MINIMUM) {
             value = load_scale(format->type, head_minimum, r);
             store(minimum + r, product(value, sub_minimum));
         }

@@ -13,16 +13,16 @@ static unsigned direct_field(const uint8_t *cell, int bits, int row, int k)
     return byte >> (field * bits) & ((1u << bits) - 1);
 }
 
-static unsigned direct_code(const uint8_t *cell, enum tmac_w width, int row, int k)
+static unsigned direct_code(const uint8_t *cell, tmac_width width, int row, int k)
 {
-    const size_t low_cell = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, TMAC_W2);
+    const size_t low_cell = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, TMAC_WIDTH_2);
 
     switch (width) {
-    case TMAC_W1:
+    case TMAC_WIDTH_1:
         return direct_field(cell, 1, row, k);
-    case TMAC_W3:
+    case TMAC_WIDTH_3:
         return direct_field(cell, 2, row, k) | direct_field(cell + low_cell, 1, row, k) << 2;
-    case TMAC_W4:
+    case TMAC_WIDTH_4:
         return direct_field(cell, 4, row, k);
     default:
         return direct_field(cell, 2, row, k);

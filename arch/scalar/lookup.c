@@ -29,7 +29,7 @@ static int32_t lookup_half_step(const struct tmac_tile *tile, const uint8_t *cel
             const int nibble = half ? byte >> 4 : byte & 15;
             plane_sum += tables[(4 * half + j) * 16 + nibble] ^ flip;
         }
-        sum += tile->width == TMAC_WT ? plane_sum : plane_sum * (1 << plane);
+        sum += tile->width == TMAC_WIDTH_TERNARY ? plane_sum : plane_sum * (1 << plane);
     }
     return sum;
 }
@@ -81,7 +81,7 @@ static int32_t means_of_step(const struct tmac_tile *tile, const uint8_t *cell,
                                      entry(tile, cell, tables, plane, j + 4, row)),
                              average(entry(tile, cell, tables, plane, j + 1, row),
                                      entry(tile, cell, tables, plane, j + 5, row)));
-        sum += tile->width == TMAC_WT ? means : means * (1 << plane);
+        sum += tile->width == TMAC_WIDTH_TERNARY ? means : means * (1 << plane);
     }
     return sum;
 }

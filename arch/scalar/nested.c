@@ -14,7 +14,7 @@ struct sub {
 
 static struct sub load_sub(const struct tmac_tile *tile, const uint8_t *own, int group, int row)
 {
-    const bool u4 = tile->nested.sub == TMAC_SUB_KIND_U4;
+    const bool u4 = tile->nested.sub == TMAC_SUB_U4;
     const size_t kinds = !u4 && tile->minimum ? 2 : 1;
     const int place =
         u4 && tile->layout == TMAC_LAYOUT_NESTED_ROWS32 ? tmac_nested_place(row) : row;
@@ -91,7 +91,7 @@ static struct terms direct_terms(const struct tmac_tile *tile, int block, int in
 
 static struct terms lookup_terms(const struct tmac_tile *tile, int block, int input, int row)
 {
-    const bool u4 = tile->nested.sub == TMAC_SUB_KIND_U4;
+    const bool u4 = tile->nested.sub == TMAC_SUB_U4;
     const float act_scale = tile->act_scale[block * tile->batch + input];
     const float act_sum = tile->act_sum[block * tile->batch + input];
     const struct sums sums = sum_block(tile, block, input, row, scalar_lookup_integer, u4);

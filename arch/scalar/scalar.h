@@ -3,7 +3,7 @@
 #ifndef TMAC_SCALAR_H
 #define TMAC_SCALAR_H
 
-#include "kernels.h"
+#include "contract.h"
 
 /* The integer stage of one row and input, over half steps [half_begin, half_end) of the chunk: a
  * half step is 16 activations. */

@@ -6,33 +6,33 @@
 
 #include <string.h>
 
-static float load_scale(enum tmac_scale_kind type, const uint8_t *at, int index)
+static float load_scale(tmac_scale_type type, const uint8_t *at, int index)
 {
     float value;
     uint16_t half;
 
-    if (type == TMAC_SCALE_KIND_F32) {
+    if (type == TMAC_SCALE_F32) {
         memcpy(&value, at + (size_t)index * 4, sizeof value);
         return value;
     }
     memcpy(&half, at + (size_t)index * 2, sizeof half);
-    return type == TMAC_SCALE_KIND_F16 ? tmac_f16_to_f32(half) : tmac_bf16_to_f32(half);
+    return type == TMAC_SCALE_F16 ? tmac_f16_to_f32(half) : tmac_bf16_to_f32(half);
 }
 
 /* The sub-scale and sub-minimum of a row, and where they end. */
 static const uint8_t *load_sub(const struct tmac_scale_format *format, const uint8_t *at, int rows,
                                int row, float *sub, float *sub_minimum)
 {
-    const uint8_t first = format->sub == TMAC_SUB_KIND_NONE ? 0 : at[row];
+    const uint8_t first = format->sub == TMAC_SUB_NONE ? 0 : at[row];
 
     switch (format->sub) {
-    case TMAC_SUB_KIND_I8:
+    case TMAC_SUB_I8:
         *sub = (float)(int8_t)first;
-        if (format->zero != TMAC_ZERO_KIND_MIN)
+        if (format->zero != TMAC_ZERO_MINIMUM)
             return at + rows;
         *sub_minimum = (float)at[rows + row];
         return at + 2 * rows;
-    case TMAC_SUB_KIND_U4:
+    case TMAC_SUB_U4:
         *sub = (float)(first & 15);
         *sub_minimum = (float)(first >> 4);
         return at + rows;
@@ -59,9 +59,9 @@ void scalar_expand(const struct tmac_expand *expand)
             const int at = g * rows + r;
 
             expand->scale[at] = scale;
-            if (format->zero == TMAC_ZERO_KIND_POINT)
+            if (format->zero == TMAC_ZERO_POINT)
                 expand->minimum[at] = -(scale * (float)zero[r]);
-            else if (format->zero == TMAC_ZERO_KIND_MIN)
+            else if (format->zero == TMAC_ZERO_MINIMUM)
                 expand->minimum[at] =
                     load_scale(format->type, super + (size_t)rows * type_bytes, r) * sub_minimum;
         }

@@ -3,7 +3,7 @@
 #ifndef TMAC_AVX2_H
 #define TMAC_AVX2_H
 
-#include "kernels.h"
+#include "contract.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -18,34 +18,16 @@
 #define AVX2_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-void avx2_lookup_w1(const struct tmac_tile *tile);
-void avx2_lookup_w2(const struct tmac_tile *tile);
-void avx2_lookup_w3(const struct tmac_tile *tile);
-void avx2_lookup_w4(const struct tmac_tile *tile);
-void avx2_lookup_wt(const struct tmac_tile *tile);
-
-void avx2_lookup_fast_w1(const struct tmac_tile *tile);
-void avx2_lookup_fast_w2(const struct tmac_tile *tile);
-void avx2_lookup_fast_w3(const struct tmac_tile *tile);
-void avx2_lookup_fast_wt(const struct tmac_tile *tile);
-
-void avx2_direct_w1(const struct tmac_tile *tile);
-void avx2_direct_w2(const struct tmac_tile *tile); /* also ternary: the same cells */
-void avx2_direct_w3(const struct tmac_tile *tile);
-void avx2_direct_w4(const struct tmac_tile *tile);
+/* Layouts ROWS32, DIRECT, and of 2 bits and more NESTED and NESTED_ROWS32. */
+void avx2_lookup(const struct tmac_tile *tile);
+void avx2_lookup_fast(const struct tmac_tile *tile);
+void avx2_direct(const struct tmac_tile *tile);
+void avx2_nested(const struct tmac_tile *tile);
+void avx2_nested_lookup(const struct tmac_tile *tile);
 
 /* Several inputs of layout DIRECT, and panels of 8 of NESTED. */
 void avx2_direct_panels(const struct tmac_tile *tile, int width);
 void avx2_nested_panels(const struct tmac_tile *tile, int width);
-
-void avx2_nested_w2(const struct tmac_tile *tile); /* also ternary */
-void avx2_nested_w3(const struct tmac_tile *tile);
-void avx2_nested_w4(const struct tmac_tile *tile);
-
-void avx2_nested_lookup_w2(const struct tmac_tile *tile);
-void avx2_nested_lookup_w3(const struct tmac_tile *tile);
-void avx2_nested_lookup_w4(const struct tmac_tile *tile);
-void avx2_nested_lookup_wt(const struct tmac_tile *tile);
 
 void avx2_build_u8(const struct tmac_build *build);
 void avx2_build_s8(const struct tmac_build *build);

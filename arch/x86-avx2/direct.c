@@ -143,22 +143,40 @@ AVX2_TEMPLATE void direct(const struct tmac_tile *tile, const int width)
     }
 }
 
-void avx2_direct_w1(const struct tmac_tile *tile)
+static void direct_w1(const struct tmac_tile *tile)
 {
-    direct(tile, TMAC_W1);
+    direct(tile, TMAC_WIDTH_1);
 }
 
-void avx2_direct_w2(const struct tmac_tile *tile)
+static void direct_w2(const struct tmac_tile *tile)
 {
-    direct(tile, TMAC_W2);
+    direct(tile, TMAC_WIDTH_2);
 }
 
-void avx2_direct_w3(const struct tmac_tile *tile)
+static void direct_w3(const struct tmac_tile *tile)
 {
-    direct(tile, TMAC_W3);
+    direct(tile, TMAC_WIDTH_3);
 }
 
-void avx2_direct_w4(const struct tmac_tile *tile)
+static void direct_w4(const struct tmac_tile *tile)
 {
-    direct(tile, TMAC_W4);
+    direct(tile, TMAC_WIDTH_4);
+}
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+void avx2_direct(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        direct_w1(tile);
+        break;
+    case TMAC_WIDTH_3:
+        direct_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        direct_w4(tile);
+        break;
+    default:
+        direct_w2(tile);
+    }
 }

@@ -10,7 +10,7 @@ enum { ROWS = 32, GROUPS = 8 }; /* groups of 4 activations in a step */
 
 AVX2_TEMPLATE size_t cell_bytes(const int width)
 {
-    return (size_t)(width + 1) * ROWS * TMAC_STEP_K / 8;
+    return (size_t)width * ROWS * TMAC_STEP_K / 8;
 }
 
 /* Vector z of a cell with 1, 2 or 4 bits per code, for the rows 8 * eighth .. + 7. */
@@ -35,7 +35,7 @@ AVX2_TEMPLATE __m256i code3(const uint8_t *cell, const int g, const int eighth)
 {
     const int z = g % 2, f = g / 2;
     const __m256i low = cell_vector(cell, z, eighth);
-    const __m256i top = cell_vector(cell + cell_bytes(TMAC_W2), 0, eighth);
+    const __m256i top = cell_vector(cell + cell_bytes(TMAC_WIDTH_2), 0, eighth);
     const __m256i high = z ? _mm256_srli_epi16(top, 1) : top;
     const __m256i pair =
         f % 2 ? _mm256_or_si256(field(low, 2, 0x33), field(high, 0, 0x44))
@@ -47,9 +47,9 @@ AVX2_TEMPLATE __m256i code3(const uint8_t *cell, const int g, const int eighth)
 /* The codes of group g (activations 4g .. 4g+3), one per byte. */
 AVX2_TEMPLATE __m256i code(const uint8_t *cell, const int g, const int eighth, const int width)
 {
-    const int bits = width + 1;
+    const int bits = width;
 
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         return code3(cell, g, eighth);
     return field(cell_vector(cell, g % bits, eighth), g / bits * bits, (1 << bits) - 1);
 }
@@ -59,13 +59,13 @@ AVX2_TEMPLATE __m256i code(const uint8_t *cell, const int g, const int eighth, c
  * the four of a block. (-128, which only given int8 activations have: 8 * 2 * 128 * 15 = 30720.) */
 AVX2_TEMPLATE int steps_in_16_bits(const int width)
 {
-    return width == TMAC_W4 ? 1 : width == TMAC_W3 ? 2 : 4;
+    return width == TMAC_WIDTH_4 ? 1 : width == TMAC_WIDTH_3 ? 2 : 4;
 }
 
 /* Groups z, z + this, ... of a step share bytes of a cell. */
 AVX2_TEMPLATE int groups_sharing(const int width)
 {
-    return width == TMAC_W4 ? 4 : width == TMAC_W1 ? 1 : 2;
+    return width == TMAC_WIDTH_4 ? 4 : width == TMAC_WIDTH_1 ? 1 : 2;
 }
 
 #endif

@@ -315,12 +315,12 @@ void avx2_direct_panels(const struct tmac_tile *tile, int width)
         tmac_tile_clear(tile);
     if (tile->batch == TMAC_MAX_PANEL)
         large_batch(tile, width);
-    else if (width == TMAC_W1)
-        small_batch_of(tile, TMAC_W1);
-    else if (width == TMAC_W2)
-        small_batch_of(tile, TMAC_W2);
-    else if (width == TMAC_W3)
-        small_batch_of(tile, TMAC_W3);
+    else if (width == TMAC_WIDTH_1)
+        small_batch_of(tile, TMAC_WIDTH_1);
+    else if (width == TMAC_WIDTH_2)
+        small_batch_of(tile, TMAC_WIDTH_2);
+    else if (width == TMAC_WIDTH_3)
+        small_batch_of(tile, TMAC_WIDTH_3);
     else
-        small_batch_of(tile, TMAC_W4);
+        small_batch_of(tile, TMAC_WIDTH_4);
 }

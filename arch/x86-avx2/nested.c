@@ -71,7 +71,7 @@ AVX2_TEMPLATE void add_block_gemv(const struct tmac_tile *tile, struct nested_at
                                   struct nested_kind kind, int block, size_t super)
 {
     kind.vectors =
-        kind.width == TMAC_W3 ? 2 : 4; /* its codes take more registers to put together */
+        kind.width == TMAC_WIDTH_3 ? 2 : 4; /* its codes take more registers to put together */
     kind.batch = 1;
     kind.unpacked = false;
     add_pass(tile, at, kind, block, super, 0);
@@ -110,19 +110,19 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
 /* gemv knows the kinds of Q2_K, Q3_K and Q4_K when it is compiled. */
 AVX2_TEMPLATE void nested_groups(const struct tmac_tile *tile, const int width, const bool wide)
 {
-    const enum tmac_sub_kind sub = tile->nested.sub;
+    const tmac_sub_format sub = tile->nested.sub;
     const bool minimum = tile->minimum != NULL;
 
     if (tile->batch == TMAC_MAX_PANEL)
         avx2_nested_panels(tile, width);
     else if (tile->batch > 1)
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, sub, minimum}, false);
-    else if (sub == TMAC_SUB_KIND_U4 && minimum)
-        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_U4, true}, true);
-    else if (sub == TMAC_SUB_KIND_I8 && minimum)
-        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_I8, true}, true);
-    else if (sub == TMAC_SUB_KIND_I8)
-        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_KIND_I8, false}, true);
+    else if (sub == TMAC_SUB_U4 && minimum)
+        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_U4, true}, true);
+    else if (sub == TMAC_SUB_I8 && minimum)
+        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_I8, true}, true);
+    else if (sub == TMAC_SUB_I8)
+        nested(tile, (struct nested_kind){width, 0, 0, wide, false, TMAC_SUB_I8, false}, true);
     else
         nested(tile, (struct nested_kind){width, 0, 0, wide, false, sub, minimum}, true);
 }
@@ -135,17 +135,32 @@ AVX2_TEMPLATE void nested_width(const struct tmac_tile *tile, const int width)
         nested_groups(tile, width, false);
 }
 
-void avx2_nested_w2(const struct tmac_tile *tile)
+static void nested_w2(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W2);
+    nested_width(tile, TMAC_WIDTH_2);
 }
 
-void avx2_nested_w3(const struct tmac_tile *tile)
+static void nested_w3(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W3);
+    nested_width(tile, TMAC_WIDTH_3);
 }
 
-void avx2_nested_w4(const struct tmac_tile *tile)
+static void nested_w4(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W4);
+    nested_width(tile, TMAC_WIDTH_4);
+}
+
+/* Ternary codes are stored and multiplied as 2 bits. */
+void avx2_nested(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_3:
+        nested_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        nested_w4(tile);
+        break;
+    default:
+        nested_w2(tile);
+    }
 }

@@ -17,7 +17,7 @@ struct nested_kind {
     int batch; /* 4 x 1, 2 x 2 or 2 x 4 */
     bool wide;   /* groups of 32, else 16 */
     bool unpacked;
-    enum tmac_sub_kind sub; /* the tile's */
+    tmac_sub_format sub; /* the tile's */
     bool minimum;
 };
 
@@ -97,7 +97,7 @@ AVX2_TEMPLATE void add_half_step(const struct nested_at *at, const struct nested
 {
     const int panel = kind.batch == 1 ? 1 : at->panel;
 
-    if (kind.width == TMAC_W2 && !kind.unpacked) {
+    if (kind.width == TMAC_WIDTH_2 && !kind.unpacked) {
         AVX2_UNROLL
         for (int v = 0; v < kind.vectors; v++)
             words[v] = first ? half_step_w2(at, half, v)
@@ -187,7 +187,7 @@ AVX2_TEMPLATE void add_step(const struct nested_at *at, const struct nested_kind
 {
     __m256i words[MOST];
 
-    if (kind.width == TMAC_W4 && !kind.unpacked) {
+    if (kind.width == TMAC_WIDTH_4 && !kind.unpacked) {
         add_step_w4(at, kind, sums, sub, which);
         return;
     }
@@ -204,7 +204,7 @@ AVX2_TEMPLATE __m256i load_sub(const struct nested_kind kind, const uint8_t *own
     const __m128i bytes = _mm_loadu_si128((const __m128i *)own);
     __m256i sub;
 
-    if (kind.sub == TMAC_SUB_KIND_U4) {
+    if (kind.sub == TMAC_SUB_U4) {
         const __m256i pair = _mm256_cvtepu8_epi16(bytes);
         sub = _mm256_and_si256(pair, _mm256_set1_epi16(15));
         *other = kind.minimum ? _mm256_srli_epi16(pair, 4) : sub;
@@ -233,7 +233,7 @@ AVX2_TEMPLATE void add_group_sums(const struct nested_at *at, struct nested_sums
 
 AVX2_TEMPLATE size_t pair_bytes(const struct nested_kind kind)
 {
-    return kind.sub == TMAC_SUB_KIND_I8 && kind.minimum ? 128 : 64;
+    return kind.sub == TMAC_SUB_I8 && kind.minimum ? 128 : 64;
 }
 
 /* A gemv reads codes and sub-scales once. Fetching every line of them a little ahead, pair by pair, takes a

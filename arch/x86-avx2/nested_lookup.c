@@ -124,9 +124,9 @@ AVX2_TEMPLATE void nested_kind(const struct tmac_tile *tile, const struct nested
 AVX2_TEMPLATE void nested_minimum(const struct tmac_tile *tile, const int width, const bool wide,
                                   const bool minimum)
 {
-    const bool may_be_bytes = width == TMAC_W2 || width == TMAC_WT;
+    const bool may_be_bytes = width == TMAC_WIDTH_2 || width == TMAC_WIDTH_TERNARY;
 
-    if (may_be_bytes && tile->nested.sub == TMAC_SUB_KIND_U4)
+    if (may_be_bytes && tile->nested.sub == TMAC_SUB_U4)
         nested_kind(tile, (struct nested_kind){width, wide, minimum, true, false});
     else
         nested_kind(tile, (struct nested_kind){width, wide, minimum, false, false});
@@ -146,22 +146,39 @@ AVX2_TEMPLATE void nested_width(const struct tmac_tile *tile, const int width)
         nested_minimum(tile, width, false, false);
 }
 
-void avx2_nested_lookup_w2(const struct tmac_tile *tile)
+static void nested_lookup_w2(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W2);
+    nested_width(tile, TMAC_WIDTH_2);
 }
 
-void avx2_nested_lookup_w3(const struct tmac_tile *tile)
+static void nested_lookup_w3(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W3);
+    nested_width(tile, TMAC_WIDTH_3);
 }
 
-void avx2_nested_lookup_w4(const struct tmac_tile *tile)
+static void nested_lookup_w4(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_W4);
+    nested_width(tile, TMAC_WIDTH_4);
 }
 
-void avx2_nested_lookup_wt(const struct tmac_tile *tile)
+static void nested_lookup_wt(const struct tmac_tile *tile)
 {
-    nested_width(tile, TMAC_WT);
+    nested_width(tile, TMAC_WIDTH_TERNARY);
+}
+
+void avx2_nested_lookup(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_2:
+        nested_lookup_w2(tile);
+        break;
+    case TMAC_WIDTH_3:
+        nested_lookup_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        nested_lookup_w4(tile);
+        break;
+    default:
+        nested_lookup_wt(tile);
+    }
 }

@@ -14,9 +14,9 @@
 #ifndef TMAC_AVX2_NESTED_LOOKUP_H
 #define TMAC_AVX2_NESTED_LOOKUP_H
 
-#include "vector.h"
+#include "ops_avx2.h"
 
-#include "../x86/lookup.h"
+#include "../family/lookup.h"
 
 enum { VECTORS = 4, MOST_PAIRS = 4, PAIR_BYTES = ROWS * 2 };
 
@@ -192,7 +192,7 @@ struct byte_sums {
 /* log2 of the lookups that one mean stands for, with their weights' room. */
 AVX2_TEMPLATE int mean_shift(const struct nested_kind kind)
 {
-    return (kind.wide ? 3 : 2) + (kind.width == TMAC_WT ? 1 : 2);
+    return (kind.wide ? 3 : 2) + (kind.width == TMAC_WIDTH_TERNARY ? 1 : 2);
 }
 
 AVX2_TEMPLATE void add_products(__m256i *sum, __m256i unsigned_bytes, __m256i signed_bytes)

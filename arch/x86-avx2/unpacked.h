@@ -6,7 +6,7 @@
 
 #include "direct_codes.h"
 
-#include "../x86/ahead.h"
+#include "../family/ahead.h"
 
 /* Steps that are unpacked at a time: 8 KB, a quarter of the first-level cache. */
 enum { EIGHTHS = 4, STEP_CODES = GROUPS * ROWS * 4, UNPACKED_STEPS = 8 };
@@ -29,14 +29,14 @@ AVX2_TEMPLATE void unpack_steps(const uint8_t *cell, int steps, const int width,
 /* The same where the width is known at run time only. */
 static inline void unpack_steps_of(const uint8_t *cell, int steps, int width, uint8_t *codes)
 {
-    if (width == TMAC_W1)
-        unpack_steps(cell, steps, TMAC_W1, codes);
-    else if (width == TMAC_W2)
-        unpack_steps(cell, steps, TMAC_W2, codes);
-    else if (width == TMAC_W3)
-        unpack_steps(cell, steps, TMAC_W3, codes);
+    if (width == TMAC_WIDTH_1)
+        unpack_steps(cell, steps, TMAC_WIDTH_1, codes);
+    else if (width == TMAC_WIDTH_2)
+        unpack_steps(cell, steps, TMAC_WIDTH_2, codes);
+    else if (width == TMAC_WIDTH_3)
+        unpack_steps(cell, steps, TMAC_WIDTH_3, codes);
     else
-        unpack_steps(cell, steps, TMAC_W4, codes);
+        unpack_steps(cell, steps, TMAC_WIDTH_4, codes);
 }
 
 /* What a pass over codes and a panel of inputs sums in registers, known when it is compiled. */

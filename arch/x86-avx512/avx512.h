@@ -3,7 +3,7 @@
 #ifndef TMAC_AVX512_H
 #define TMAC_AVX512_H
 
-#include "kernels.h"
+#include "contract.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -155,15 +155,16 @@ void avx512_expand(const struct tmac_expand *expand);
 void avx512_f16_to_f32(const uint16_t *from, float *to, size_t count);
 void avx512_bf16_to_f32(const uint16_t *from, float *to, size_t count);
 
-/* One per width: layout ROWS64, layout DIRECT, and DIRECT with VNNI. */
-extern const struct tmac_kernel avx512_lookup[TMAC_W_COUNT];
-extern const struct tmac_kernel avx512_direct[TMAC_W_COUNT];
-extern const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT];
-/* The same for NESTED; 1 bit is left to scalar. */
-extern const struct tmac_kernel avx512_nested[TMAC_W_COUNT];
-extern const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT];
-/* Faster ways for many inputs of some of them; false where they do not apply. */
-bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width);
-bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width);
+/* Layout ROWS64, DIRECT, and NESTED of 2 bits and more. */
+void avx512_lookup(const struct tmac_tile *tile);
+void avx512_direct(const struct tmac_tile *tile);
+void avx512_direct_vnni(const struct tmac_tile *tile);
+void avx512_nested(const struct tmac_tile *tile);
+void avx512_nested_vnni(const struct tmac_tile *tile);
+/* Faster ways for many inputs of some of them. */
+bool avx512_nested_scaled_accepts(const struct tmac_spec *spec);
+void avx512_nested_scaled_vnni(const struct tmac_tile *tile);
+bool avx512_nested_wide_accepts(const struct tmac_spec *spec);
+void avx512_nested_wide_vnni(const struct tmac_tile *tile);
 
 #endif

@@ -6,9 +6,9 @@
  * vpmaddwd adds the two words of a row into 32 bits. */
 #include "direct.h"
 
-INLINE int exact_steps(enum tmac_w width)
+INLINE int exact_steps(tmac_width width)
 {
-    return width == TMAC_W4 ? 1 : 2;
+    return width == TMAC_WIDTH_4 ? 1 : 2;
 }
 
 INLINE __m512i words_add(__m512i word, __m512i codes, __m512i x)
@@ -121,7 +121,7 @@ static void panel_8(const struct tmac_tile *tile)
         panel(tile, panel_sums, TMAC_LAYOUT_DIRECT, input, 4, 8);
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
@@ -129,16 +129,25 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         (tile->batch == 2 ? panel_2 : tile->batch == 4 ? panel_4 : panel_8)(tile);
 }
 
-KERNEL(direct_w1, TMAC_W1)
-KERNEL(direct_w2, TMAC_W2)
-KERNEL(direct_w3, TMAC_W3)
-KERNEL(direct_w4, TMAC_W4)
+KERNEL(direct_w1, TMAC_WIDTH_1)
+KERNEL(direct_w2, TMAC_WIDTH_2)
+KERNEL(direct_w3, TMAC_WIDTH_3)
+KERNEL(direct_w4, TMAC_WIDTH_4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
-const struct tmac_kernel avx512_direct[TMAC_W_COUNT] = {
-    {"direct_w1_m32_avx512", direct_w1, .half = true},
-    {"direct_w2_m32_avx512", direct_w2, .half = true},
-    {"direct_w3_m32_avx512", direct_w3, .half = true},
-    {"direct_w4_m32_avx512", direct_w4, .half = true},
-    {"direct_wt_m32_avx512", direct_w2, .half = true},
-};
+void avx512_direct(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        direct_w1(tile);
+        break;
+    case TMAC_WIDTH_3:
+        direct_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        direct_w4(tile);
+        break;
+    default:
+        direct_w2(tile);
+    }
+}

@@ -5,7 +5,7 @@
 
 #include "tile32.h"
 
-#include "../x86/ahead.h"
+#include "../family/ahead.h"
 
 /* What the codes of 16 rows and one step are masked out of; groups g and g + 4 share a vector. */
 struct sources {
@@ -32,29 +32,29 @@ INLINE struct sources direct_sources_w3(__m512i x0, __m512i x1, __m512i h)
 
 /* Each vector of the cell is loaded once, which is more than the compiler finds by itself: loads
  * are what gemv has too many of. */
-INLINE struct sources direct_sources(const uint8_t *cell, const enum tmac_w width, const int half)
+INLINE struct sources direct_sources(const uint8_t *cell, const tmac_width width, const int half)
 {
     const __m512i v0 = load_bytes(cell + 64 * half);
 
-    if (width == TMAC_W1)
+    if (width == TMAC_WIDTH_1)
         return (struct sources){{v0, v0, v0, v0}};
     const __m512i v1 = load_bytes(cell + 128 + 64 * half);
-    if (width == TMAC_W2 || width == TMAC_WT)
+    if (width == TMAC_WIDTH_2 || width == TMAC_WIDTH_TERNARY)
         return (struct sources){{v0, v1, v0, v1}};
     const __m512i v2 = load_bytes(cell + 256 + 64 * half);
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         return direct_sources_w3(v0, v1, v2 /* [half] of the high bits */);
     return (struct sources){{v0, v1, v2, load_bytes(cell + 384 + 64 * half)}};
 }
 
 /* The lowest bit of group `group` in each byte of its source. */
-INLINE int direct_bit(const enum tmac_w width, const int group)
+INLINE int direct_bit(const tmac_width width, const int group)
 {
     switch (width) {
-    case TMAC_W1:
+    case TMAC_WIDTH_1:
         return group;
-    case TMAC_W3:
-    case TMAC_W4:
+    case TMAC_WIDTH_3:
+    case TMAC_WIDTH_4:
         return group / 4 * 4;
     default:
         return group / 2 * 2;
@@ -62,7 +62,7 @@ INLINE int direct_bit(const enum tmac_w width, const int group)
 }
 
 /* Codes in the low bits of each byte. */
-INLINE __m512i direct_codes(const struct sources sources, const enum tmac_w width, const int group)
+INLINE __m512i direct_codes(const struct sources sources, const tmac_width width, const int group)
 {
     const int bit = direct_bit(width, group), bits = tmac_width_bits(width);
     const __m512i source = sources.v[group % 4];
@@ -77,7 +77,7 @@ struct unpacked {
 };
 
 INLINE void direct_unpack_groups(struct unpacked *to, const struct sources sources[2],
-                                 const enum tmac_w width, const int begin)
+                                 const tmac_width width, const int begin)
 {
     UNROLL
     for (int g = begin; g < begin + 4; g++) {
@@ -86,7 +86,7 @@ INLINE void direct_unpack_groups(struct unpacked *to, const struct sources sourc
     }
 }
 
-INLINE void direct_unpack_width(struct unpacked *to, const uint8_t *cell, const enum tmac_w width,
+INLINE void direct_unpack_width(struct unpacked *to, const uint8_t *cell, const tmac_width width,
                                 int group, int group_end)
 {
     const struct sources sources[2] = {direct_sources(cell, width, 0),
@@ -98,28 +98,28 @@ INLINE void direct_unpack_width(struct unpacked *to, const uint8_t *cell, const 
         direct_unpack_groups(to, sources, width, 4);
 }
 
-static inline void direct_unpack(struct unpacked *to, const uint8_t *cell, enum tmac_w width,
+static inline void direct_unpack(struct unpacked *to, const uint8_t *cell, tmac_width width,
                                  int group, int group_end)
 {
     switch (width) {
-    case TMAC_W1:
-        direct_unpack_width(to, cell, TMAC_W1, group, group_end);
+    case TMAC_WIDTH_1:
+        direct_unpack_width(to, cell, TMAC_WIDTH_1, group, group_end);
         break;
-    case TMAC_W3:
-        direct_unpack_width(to, cell, TMAC_W3, group, group_end);
+    case TMAC_WIDTH_3:
+        direct_unpack_width(to, cell, TMAC_WIDTH_3, group, group_end);
         break;
-    case TMAC_W4:
-        direct_unpack_width(to, cell, TMAC_W4, group, group_end);
+    case TMAC_WIDTH_4:
+        direct_unpack_width(to, cell, TMAC_WIDTH_4, group, group_end);
         break;
     default:
-        direct_unpack_width(to, cell, TMAC_W2, group, group_end);
+        direct_unpack_width(to, cell, TMAC_WIDTH_2, group, group_end);
     }
 }
 
 /* Gemm unpacks so many steps at a time: 8 KB. */
 enum { UNPACKED_STEPS = 8 };
 
-static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell, enum tmac_w width,
+static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell, tmac_width width,
                                        int steps)
 {
     for (int s = 0; s < steps; s++, cell += tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width))
@@ -127,7 +127,7 @@ static inline void direct_unpack_steps(struct unpacked *to, const uint8_t *cell,
 }
 
 /* The next steps' cells. */
-static inline struct ahead direct_ahead(const uint8_t *cells, enum tmac_w width, int panels)
+static inline struct ahead direct_ahead(const uint8_t *cells, tmac_width width, int panels)
 {
     const size_t bytes = UNPACKED_STEPS * tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
 

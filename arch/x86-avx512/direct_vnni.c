@@ -13,17 +13,17 @@ struct place {
 };
 
 /* Bits from one field to the next. */
-INLINE int field_stride(const enum tmac_w width)
+INLINE int field_stride(const tmac_width width)
 {
-    return width == TMAC_W1 ? 1 : width == TMAC_W2 ? 2 : 4;
+    return width == TMAC_WIDTH_1 ? 1 : width == TMAC_WIDTH_2 ? 2 : 4;
 }
 
-INLINE int field_count(const enum tmac_w width, const enum block_size size)
+INLINE int field_count(const tmac_width width, const enum block_size size)
 {
-    return size == SEVERAL_STEPS && width <= TMAC_W2 ? 4 : 2;
+    return size == SEVERAL_STEPS && width <= TMAC_WIDTH_2 ? 4 : 2;
 }
 
-INLINE struct place place_of(const enum tmac_w width, const enum block_size size, const int group)
+INLINE struct place place_of(const tmac_width width, const enum block_size size, const int group)
 {
     const int stride = field_stride(width), fields = field_count(width, size);
     const int bit = direct_bit(width, group);
@@ -34,7 +34,7 @@ INLINE struct place place_of(const enum tmac_w width, const enum block_size size
     place.field = place.bit / stride;
     /* Odd and even groups apart: two chains of vpdpbusd per half, 5 cycles per link, would not fill
      * two ports. The shifts of the other widths are work enough beside theirs. */
-    if (width == TMAC_W4)
+    if (width == TMAC_WIDTH_4)
         place.field = 2 * place.field + group % 2;
     return place;
 }
@@ -63,7 +63,7 @@ INLINE __m512i join_fields(const __m512i sum[4], const struct span span)
 {
     const int stride = field_stride(span.width);
 
-    if (span.width == TMAC_W4)
+    if (span.width == TMAC_WIDTH_4)
         return join_two(_mm512_add_epi32(sum[2], sum[3]), _mm512_add_epi32(sum[0], sum[1]), stride);
     if (field_count(span.width, span.size) == 2)
         return join_two(sum[1], sum[0], stride);
@@ -113,7 +113,7 @@ struct run {
 /* What a template knows when it is compiled: with many panels no width. */
 struct panel_kind {
     bool cells; /* the only panel */
-    enum tmac_w width;
+    tmac_width width;
     int batch;
     enum block_size size;
 };
@@ -261,7 +261,7 @@ static void many_panels(const struct tmac_tile *tile)
     }
 }
 
-INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, const int batch)
+INLINE void one_panel(const struct tmac_tile *tile, const tmac_width width, const int batch)
 {
     const struct panel_kind kind = {.cells = true, .width = width, .batch = batch};
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
@@ -277,7 +277,7 @@ INLINE void one_panel(const struct tmac_tile *tile, const enum tmac_w width, con
     }
 }
 
-INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void panels(const struct tmac_tile *tile, const tmac_width width)
 {
     if (!tile->accumulate)
         tmac_tile_clear(tile);
@@ -291,7 +291,7 @@ INLINE void panels(const struct tmac_tile *tile, const enum tmac_w width)
         one_panel(tile, width, 2);
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_DIRECT, width);
@@ -299,16 +299,25 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         panels(tile, width);
 }
 
-KERNEL(direct_w1, TMAC_W1)
-KERNEL(direct_w2, TMAC_W2)
-KERNEL(direct_w3, TMAC_W3)
-KERNEL(direct_w4, TMAC_W4)
+KERNEL(direct_w1, TMAC_WIDTH_1)
+KERNEL(direct_w2, TMAC_WIDTH_2)
+KERNEL(direct_w3, TMAC_WIDTH_3)
+KERNEL(direct_w4, TMAC_WIDTH_4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
-const struct tmac_kernel avx512_direct_vnni[TMAC_W_COUNT] = {
-    {"direct_w1_m32_avx512_vnni", direct_w1, .half = true, .panels = true},
-    {"direct_w2_m32_avx512_vnni", direct_w2, .half = true, .panels = true},
-    {"direct_w3_m32_avx512_vnni", direct_w3, .half = true, .panels = true},
-    {"direct_w4_m32_avx512_vnni", direct_w4, .half = true, .panels = true},
-    {"direct_wt_m32_avx512_vnni", direct_w2, .half = true, .panels = true},
-};
+void avx512_direct_vnni(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        direct_w1(tile);
+        break;
+    case TMAC_WIDTH_3:
+        direct_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        direct_w4(tile);
+        break;
+    default:
+        direct_w2(tile);
+    }
+}

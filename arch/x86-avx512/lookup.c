@@ -11,9 +11,9 @@
  * integer + 2^15, exact as long as |integer| < 2^15. A block of 128 makes 32 lookups of at most 127
  * per plane: 4064, and 7 * 4064 = 28448 at 3 bits, 2 * 4064 for ternary. At 4 bits 15 * 4064 =
  * 60960 does not fit: there the lowest plane gets words of its own. */
-#include "vector.h"
+#include "ops_avx512.h"
 
-#include "../x86/lookup_tile.h"
+#include "../family/lookup_tile.h"
 
 struct words {
     __m512i total, odd;
@@ -22,7 +22,7 @@ struct words {
 /* What one call of the integer stage covers: `steps` steps, and in each the low or high half-bytes
  * or both. */
 struct span {
-    enum tmac_w width;
+    tmac_width width;
     int steps;
     bool low, high;
     const uint8_t *codes;
@@ -30,14 +30,14 @@ struct span {
 };
 
 /* Ternary has two planes of equal weight, which one pass takes together. */
-INLINE int plane_passes(const enum tmac_w width)
+INLINE int plane_passes(const tmac_width width)
 {
-    return width == TMAC_WT ? 1 : tmac_width_bits(width);
+    return width == TMAC_WIDTH_TERNARY ? 1 : tmac_width_bits(width);
 }
 
-INLINE int lookups_per_half_step(const enum tmac_w width)
+INLINE int lookups_per_half_step(const tmac_width width)
 {
-    return width == TMAC_WT ? 8 : 4;
+    return width == TMAC_WIDTH_TERNARY ? 8 : 4;
 }
 
 /* The start of sums over `passes` planes of `lookups` each: 2^15 less the bias that they gather,
@@ -109,7 +109,7 @@ INLINE void words_to_floats(__m512 integer[4], struct words words)
 INLINE void words_block(struct words *words, struct words *upper, const struct span span)
 {
     const int lookups = lookups_per_half_step(span.width) * span.steps * (span.low + span.high);
-    const bool split = span.width == TMAC_W4;
+    const bool split = span.width == TMAC_WIDTH_4;
     const int passes = plane_passes(span.width);
 
     *words = words_begin(split ? 3 : passes, lookups);
@@ -132,7 +132,7 @@ INLINE void block_integers(__m512 integer[4], const struct span span)
 
     words_block(&words, &upper, span);
     words_to_floats(integer, words);
-    if (span.width != TMAC_W4)
+    if (span.width != TMAC_WIDTH_4)
         return;
     words_to_floats(twice, upper);
     UNROLL
@@ -152,7 +152,7 @@ INLINE void gemv_block(const struct tmac_tile *tile, __m512 y[4], __m512 offset,
         y[i] = float_stage_rows(&stage, 16 * i, integer[i], y[i]);
 }
 
-INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tmac_w width,
+INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const tmac_width width,
                         const enum block_size size, const bool half)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS64, width);
@@ -177,7 +177,7 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, __m512 y[4], const enum tm
     }
 }
 
-INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const enum block_size size)
+INLINE void gemv(const struct tmac_tile *tile, const tmac_width width, const enum block_size size)
 {
     __m512 y[4];
 
@@ -193,7 +193,7 @@ INLINE void gemv(const struct tmac_tile *tile, const enum tmac_w width, const en
         _mm512_storeu_ps(tile->y + 16 * i, y[i]);
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch > 1)
         lookup_batch(tile, width, WHOLE_STEP, true);
@@ -205,16 +205,28 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         gemv(tile, width, SEVERAL_STEPS);
 }
 
-KERNEL(lookup_w1, TMAC_W1)
-KERNEL(lookup_w2, TMAC_W2)
-KERNEL(lookup_w3, TMAC_W3)
-KERNEL(lookup_w4, TMAC_W4)
-KERNEL(lookup_wt, TMAC_WT)
+KERNEL(lookup_w1, TMAC_WIDTH_1)
+KERNEL(lookup_w2, TMAC_WIDTH_2)
+KERNEL(lookup_w3, TMAC_WIDTH_3)
+KERNEL(lookup_w4, TMAC_WIDTH_4)
+KERNEL(lookup_wt, TMAC_WIDTH_TERNARY)
 
-const struct tmac_kernel avx512_lookup[TMAC_W_COUNT] = {
-    {"lookup_w1_m64_avx512", lookup_w1, .half = true},
-    {"lookup_w2_m64_avx512", lookup_w2, .half = true},
-    {"lookup_w3_m64_avx512", lookup_w3, .half = true},
-    {"lookup_w4_m64_avx512", lookup_w4, .half = true},
-    {"lookup_wt_m64_avx512", lookup_wt, .half = true},
-};
+void avx512_lookup(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        lookup_w1(tile);
+        break;
+    case TMAC_WIDTH_2:
+        lookup_w2(tile);
+        break;
+    case TMAC_WIDTH_3:
+        lookup_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        lookup_w4(tile);
+        break;
+    default:
+        lookup_wt(tile);
+    }
+}

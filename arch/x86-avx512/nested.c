@@ -22,7 +22,7 @@ INLINE __m512i dot4(const __m512i codes[4], const uint8_t *x, const int stride)
 
 /* The groups of a step are its halves: codes 0..3 and 4..7. */
 INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
-                      const enum tmac_w width, const int batch, const int panel)
+                      const tmac_width width, const int batch, const int panel)
 {
     (void)batch;
     (void)panel;
@@ -44,7 +44,7 @@ INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step
 }
 
 INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
-                       const enum tmac_w width, const int batch, const int panel)
+                       const tmac_width width, const int batch, const int panel)
 {
     const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
 
@@ -66,7 +66,7 @@ INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *ste
     }
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch == 1)
         nested_gemv(tile, gemv_step, multiply_words, width);
@@ -74,14 +74,21 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         nested_panels(tile, panel_step, multiply_words);
 }
 
-KERNEL(nested_w2, TMAC_W2)
-KERNEL(nested_w3, TMAC_W3)
-KERNEL(nested_w4, TMAC_W4)
+KERNEL(nested_w2, TMAC_WIDTH_2)
+KERNEL(nested_w3, TMAC_WIDTH_3)
+KERNEL(nested_w4, TMAC_WIDTH_4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
-const struct tmac_kernel avx512_nested[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512", nested_w2, .half = true, .panels = true},
-    [TMAC_W3] = {"nested_w3_m32_avx512", nested_w3, .half = true, .panels = true},
-    [TMAC_W4] = {"nested_w4_m32_avx512", nested_w4, .half = true, .panels = true},
-    [TMAC_WT] = {"nested_wt_m32_avx512", nested_w2, .half = true, .panels = true},
-};
+void avx512_nested(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_3:
+        nested_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        nested_w4(tile);
+        break;
+    default:
+        nested_w2(tile);
+    }
+}

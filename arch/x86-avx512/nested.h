@@ -21,7 +21,7 @@ struct nested_step {
     __m512i sub[2];
 };
 typedef void nested_step_fn(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
-                            const enum tmac_w width, const int batch, const int panel);
+                            const tmac_width width, const int batch, const int panel);
 /* sum + a.low * b.low + a.high * b.high */
 typedef __m512i nested_multiply_fn(__m512i sum, __m512i a, __m512i b);
 
@@ -29,7 +29,7 @@ typedef __m512i nested_multiply_fn(__m512i sum, __m512i a, __m512i b);
 struct nested_kind {
     nested_step_fn *step;
     nested_multiply_fn *multiply;
-    enum tmac_w width;
+    tmac_width width;
     int batch, panel;
     size_t step_bytes; /* of codes: cells, or struct unpacked */
     bool unpack;       /* the step wants cells unpacked: one panel does so in between the
@@ -42,7 +42,7 @@ INLINE const uint8_t *nested_block_own(const struct tmac_tile *tile, int block)
     const int super = block >> tile->block_shift;
     const int in_super = block - (super << tile->block_shift);
     const int pairs = tile->block_k / tile->nested.group_k / 2;
-    const size_t pair = tile->nested.sub == TMAC_SUB_KIND_I8 && tile->minimum ? 128 : 64;
+    const size_t pair = tile->nested.sub == TMAC_SUB_I8 && tile->minimum ? 128 : 64;
 
     return tile->nested.own + (size_t)super * tile->scale_stride +
            (size_t)(in_super * pairs) * pair;
@@ -88,7 +88,7 @@ INLINE struct nested_words nested_words(const struct tmac_tile *tile, const uint
     for (int h = 0; h < 2; h++) {
         const __m256i bytes = _mm256_loadu_si256((const __m256i *)(*own + 32 * h));
 
-        if (tile->nested.sub == TMAC_SUB_KIND_U4) {
+        if (tile->nested.sub == TMAC_SUB_U4) {
             const __m512i both = _mm512_cvtepu8_epi16(bytes);
             words.sub[h] = _mm512_and_si512(both, _mm512_set1_epi16(15));
             words.other[h] = minimum ? _mm512_srli_epi16(both, 4) : words.sub[h];
@@ -100,7 +100,7 @@ INLINE struct nested_words nested_words(const struct tmac_tile *tile, const uint
                     _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(*own + 64 + 32 * h)));
         }
     }
-    *own += tile->nested.sub == TMAC_SUB_KIND_I8 && minimum ? 128 : 64;
+    *own += tile->nested.sub == TMAC_SUB_I8 && minimum ? 128 : 64;
     return words;
 }
 
@@ -210,7 +210,7 @@ INLINE void nested_blocks(const struct tmac_tile *tile, const struct nested_kind
 }
 
 INLINE void nested_gemv(const struct tmac_tile *tile, nested_step_fn *step,
-                        nested_multiply_fn *multiply, const enum tmac_w width)
+                        nested_multiply_fn *multiply, const tmac_width width)
 {
     const struct nested_kind kind = {
         step, multiply, width, 1, 1, tmac_cell_bytes(TMAC_LAYOUT_NESTED, width), false};
@@ -278,7 +278,7 @@ INLINE void nested_panels(const struct tmac_tile *tile, nested_step_fn *step,
         for (int p = 0; p < tile->panels; p++) {
             ahead_prefetch_part(&ahead);
             nested_panel_any(tile, (const uint8_t *)codes, s, steps, p,
-                             (struct nested_kind){step, multiply, TMAC_W4, 0, 0,
+                             (struct nested_kind){step, multiply, TMAC_WIDTH_4, 0, 0,
                                                   sizeof(struct unpacked), false});
         }
     }

@@ -8,7 +8,7 @@
 #include "nested.h"
 #include "vnni.h"
 
-enum { BIAS = 124, ZERO_W3 = 4, LEAST_SUB = -32, GREATEST_SUB = 31 };
+enum { BIAS = 124, ZERO_W3 = 4, SUB_BITS = 6 };
 
 /* What 16 rows of a group multiply their codes with: a table of 4 bytes for each, of 4 rows in each
  * 128-bit lane; and what bit 2 of a code adds. */
@@ -17,7 +17,7 @@ struct products {
 };
 
 /* `sub` is a byte in the lowest byte of each lane, others are ignored. */
-INLINE struct products products_of(__m512i sub, const enum tmac_w width)
+INLINE struct products products_of(__m512i sub, const tmac_width width)
 {
     const __m512i byte = _mm512_set1_epi32(0xff), all = _mm512_set1_epi32(0x01010101);
     const __m512i one = _mm512_mullo_epi32(_mm512_and_si512(sub, byte), all);
@@ -26,19 +26,19 @@ INLINE struct products products_of(__m512i sub, const enum tmac_w width)
     const __m512i high = _mm512_and_si512(two, _mm512_set1_epi32((int32_t)0xffff0000));
     struct products products = {_mm512_add_epi8(odd, high), four};
 
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         products.table =
             _mm512_add_epi8(products.table, _mm512_sub_epi8(_mm512_set1_epi8(BIAS), four));
     return products;
 }
 
-INLINE __m512i scaled(__m512i codes, const struct products products, const enum tmac_w width)
+INLINE __m512i scaled(__m512i codes, const struct products products, const tmac_width width)
 {
     const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
-    const __m512i low = width == TMAC_W3 ? _mm512_and_si512(codes, _mm512_set1_epi8(3)) : codes;
+    const __m512i low = width == TMAC_WIDTH_3 ? _mm512_and_si512(codes, _mm512_set1_epi8(3)) : codes;
     const __m512i product = _mm512_shuffle_epi8(products.table, _mm512_or_si512(low, row));
 
-    if (width != TMAC_W3)
+    if (width != TMAC_WIDTH_3)
         return product;
     return _mm512_mask_add_epi8(product, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(4)), product,
                                 products.upper);
@@ -46,7 +46,7 @@ INLINE __m512i scaled(__m512i codes, const struct products products, const enum 
 
 /* Groups of 4 activations [begin, begin + 4) of a step, which are in one group. */
 INLINE void scale_codes(struct unpacked *codes, const int begin, const struct products products[2],
-                        const enum tmac_w width)
+                        const tmac_width width)
 {
     UNROLL
     for (int g = begin; g < begin + 4; g++) {
@@ -59,7 +59,7 @@ INLINE void scale_codes(struct unpacked *codes, const int begin, const struct pr
 
 /* A pair of groups: one step, or two of them. */
 INLINE void scale_pair(struct unpacked *codes, bool wide, const struct nested_words *words,
-                       const enum tmac_w width)
+                       const tmac_width width)
 {
     struct products first[2], second[2];
 
@@ -85,7 +85,7 @@ struct scaled_run {
 };
 
 INLINE void unpack_scaled(struct scaled_run *run, const struct tmac_tile *tile,
-                          const uint8_t *cells, int step, int steps, const enum tmac_w width)
+                          const uint8_t *cells, int step, int steps, const tmac_width width)
 {
     struct unpacked *codes = run->codes;
     __m512i(*other)[2] = run->other;
@@ -98,7 +98,7 @@ INLINE void unpack_scaled(struct scaled_run *run, const struct tmac_tile *tile,
         for (int i = 0; i < block_steps; i += 1 + wide) {
             const struct nested_words words = nested_words(tile, &own);
             scale_pair(codes + s + i, wide, &words, width);
-            if (width == TMAC_W2)
+            if (width == TMAC_WIDTH_2)
                 memcpy(*other++, words.other, sizeof words.other);
         }
     }
@@ -122,7 +122,7 @@ INLINE void start_biased(__m512i sum[2][TMAC_MAX_PANEL], const struct tmac_tile 
 
 /* One panel of 8 inputs, block `i` of the run and `block` of the chunk. */
 INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *run, int i,
-                         int block, size_t panel, float *y, const enum tmac_w width)
+                         int block, size_t panel, float *y, const tmac_width width)
 {
     const int steps = tile->block_k / TMAC_STEP_K;
     const int pairs = tile->block_k / tile->nested.group_k / 2;
@@ -137,7 +137,7 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *
         block * (tile->block_k / tile->nested.group_k) * TMAC_MAX_PANEL;
     __m512i sum[2][TMAC_MAX_PANEL];
 
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         start_biased(sum, tile, sums);
     else
         sums_zero(sum, TMAC_MAX_PANEL);
@@ -145,7 +145,7 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *
         dot_step(sum, codes + s, x + (size_t)(s * TMAC_STEP_K * TMAC_MAX_PANEL), 0, 8,
                  TMAC_MAX_PANEL);
     nested_add_floats(tile, (const uint8_t *)tile->scale + super, act_scale, sum, y);
-    if (width == TMAC_W3)
+    if (width == TMAC_WIDTH_3)
         return;
     sums_zero(sum, TMAC_MAX_PANEL);
     for (int pair = 0; pair < pairs; pair++, sums += 2 * TMAC_MAX_PANEL)
@@ -153,7 +153,7 @@ INLINE void scaled_block(const struct tmac_tile *tile, const struct scaled_run *
     nested_add_floats(tile, (const uint8_t *)tile->minimum + super, act_scale, sum, y);
 }
 
-INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void scaled_panels(const struct tmac_tile *tile, const tmac_width width)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     const int block_steps = tile->block_k / TMAC_STEP_K;
@@ -178,36 +178,18 @@ INLINE void scaled_panels(const struct tmac_tile *tile, const enum tmac_w width)
     }
 }
 
-/* Whether all sub-scales of the chunk are in Q3_K's range. */
-static bool subs_fit(const struct tmac_tile *tile)
+bool avx512_nested_scaled_accepts(const struct tmac_spec *spec)
 {
-    const int block_steps = tile->block_k / TMAC_STEP_K;
-    const int bytes = tile->block_k / tile->nested.group_k * 32;
-    __mmask64 out = 0;
-
-    for (int block = 0; block < tile->steps / block_steps; block++) {
-        const uint8_t *own = nested_block_own(tile, block);
-        for (int at = 0; at < bytes; at += 64) {
-            const __m512i sub = load_bytes(own + at);
-            out |= _mm512_cmplt_epi8_mask(sub, _mm512_set1_epi8(LEAST_SUB)) |
-                   _mm512_cmpgt_epi8_mask(sub, _mm512_set1_epi8(GREATEST_SUB));
-        }
-    }
-    return out == 0;
+    if (spec->width == TMAC_WIDTH_2)
+        return spec->sub_format == TMAC_SUB_U4 && spec->zero_kind == TMAC_ZERO_MINIMUM;
+    return spec->sub_format == TMAC_SUB_I8 && spec->sub_bits <= SUB_BITS &&
+           tmac_zero_is_constant(spec->zero_kind) && spec->zero == ZERO_W3;
 }
 
-bool avx512_nested_scaled_vnni(const struct tmac_tile *tile, enum tmac_w width)
+void avx512_nested_scaled_vnni(const struct tmac_tile *tile)
 {
-    if (tile->panels == 1)
-        return false;
-    if (width == TMAC_W2 && tile->nested.sub == TMAC_SUB_KIND_U4 && tile->minimum) {
-        scaled_panels(tile, TMAC_W2);
-        return true;
-    }
-    if (width == TMAC_W3 && tile->nested.sub == TMAC_SUB_KIND_I8 && !tile->minimum &&
-        tile->offset == -ZERO_W3 && subs_fit(tile)) {
-        scaled_panels(tile, TMAC_W3);
-        return true;
-    }
-    return false;
+    if (tile->width == TMAC_WIDTH_2)
+        scaled_panels(tile, TMAC_WIDTH_2);
+    else
+        scaled_panels(tile, TMAC_WIDTH_3);
 }

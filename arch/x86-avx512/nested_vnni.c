@@ -51,7 +51,7 @@ INLINE __m512i gemv_pair_w4(const struct sources sources, const uint8_t *x, cons
 }
 
 INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
-                      const enum tmac_w width, const int batch, const int panel)
+                      const tmac_width width, const int batch, const int panel)
 {
     (void)batch;
     (void)panel;
@@ -59,15 +59,15 @@ INLINE void gemv_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step
     UNROLL
     for (int h = 0; h < 2; h++) {
         const struct sources sources = direct_sources(step->codes, width, h);
-        const __m512i words = width == TMAC_W2
+        const __m512i words = width == TMAC_WIDTH_2
                                   ? gemv_pair_w2(sources, step->x)
-                                  : gemv_pair_w4(sources, step->x, width == TMAC_W3 ? 7 : 15);
+                                  : gemv_pair_w4(sources, step->x, width == TMAC_WIDTH_3 ? 7 : 15);
         p[h][0] = dot_words(p[h][0], words, step->sub[h]);
     }
 }
 
 INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *step,
-                       const enum tmac_w width, const int batch, const int panel)
+                       const tmac_width width, const int batch, const int panel)
 {
     const struct unpacked *unpacked = (const struct unpacked *)(const void *)step->codes;
     __m512i low[2][NESTED_BATCH], high[2][NESTED_BATCH];
@@ -97,22 +97,29 @@ INLINE void panel_step(__m512i p[2][NESTED_BATCH], const struct nested_step *ste
     }
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch == 1)
         nested_gemv(tile, gemv_step, dot_words, width);
-    else if (!avx512_nested_scaled_vnni(tile, width) && !avx512_nested_wide_vnni(tile, width))
+    else
         nested_panels(tile, panel_step, dot_words);
 }
 
-KERNEL(nested_w2, TMAC_W2)
-KERNEL(nested_w3, TMAC_W3)
-KERNEL(nested_w4, TMAC_W4)
+KERNEL(nested_w2, TMAC_WIDTH_2)
+KERNEL(nested_w3, TMAC_WIDTH_3)
+KERNEL(nested_w4, TMAC_WIDTH_4)
 
 /* Ternary codes are stored and multiplied as 2 bits. */
-const struct tmac_kernel avx512_nested_vnni[TMAC_W_COUNT] = {
-    [TMAC_W2] = {"nested_w2_m32_avx512_vnni", nested_w2, .half = true, .panels = true},
-    [TMAC_W3] = {"nested_w3_m32_avx512_vnni", nested_w3, .half = true, .panels = true},
-    [TMAC_W4] = {"nested_w4_m32_avx512_vnni", nested_w4, .half = true, .panels = true},
-    [TMAC_WT] = {"nested_wt_m32_avx512_vnni", nested_w2, .half = true, .panels = true},
-};
+void avx512_nested_vnni(const struct tmac_tile *tile)
+{
+    switch (tile->width) {
+    case TMAC_WIDTH_3:
+        nested_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        nested_w4(tile);
+        break;
+    default:
+        nested_w2(tile);
+    }
+}

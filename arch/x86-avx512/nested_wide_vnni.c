@@ -138,16 +138,20 @@ static void wide_panel(const struct tmac_tile *tile, struct wide_run *run, int s
                    y);
 }
 
-bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width)
+bool avx512_nested_wide_accepts(const struct tmac_spec *spec)
 {
+    return spec->group == TMAC_STEP_K &&
+           (spec->zero_kind == TMAC_ZERO_MINIMUM || -spec->zero >= LEAST_OFFSET);
+}
+
+void avx512_nested_wide_vnni(const struct tmac_tile *tile)
+{
+    const tmac_width width = tile->width;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, width);
     struct unpacked codes[UNPACKED_STEPS];
     struct wide_words words[WIDE_PAIRS];
     struct wide_run run = {.codes = codes, .words = words};
 
-    if (tile->panels == 1 || tile->nested.group_k != TMAC_STEP_K ||
-        (!tile->minimum && tile->offset < LEAST_OFFSET))
-        return false;
     if (!tile->accumulate)
         tmac_tile_clear(tile);
     for (int step = 0; step < tile->steps; step += UNPACKED_STEPS) {
@@ -165,5 +169,4 @@ bool avx512_nested_wide_vnni(const struct tmac_tile *tile, enum tmac_w width)
                        tile->y + (size_t)(p * TMAC_MAX_PANEL) * tile->y_stride);
         }
     }
-    return true;
 }

@@ -4,6 +4,8 @@
  * 32-bit lane. Exact at any block: 32 lookups * 15 * 127 < 2^24. */
 #include "tile32.h"
 
+#include "tiers.h"
+
 /* Indices of the low (shift 0) or high (4) half-bytes: byte j of each row looks into table j. */
 INLINE __m512i quad_index(__m512i codes, const int shift)
 {
@@ -46,7 +48,7 @@ INLINE void gemv_sums(__m512i to[2], const struct span span)
         prefetch_ahead(cell, cell_bytes);
         UNROLL
         for (int p = 0; p < tmac_width_bits(span.width); p++) {
-            const __m512i weight = _mm512_set1_epi8(span.width == TMAC_WT ? 1 : (char)(1 << p));
+            const __m512i weight = _mm512_set1_epi8(span.width == TMAC_WIDTH_TERNARY ? 1 : (char)(1 << p));
             if (span.group == 0)
                 quad_add(sum, cell + 128 * p, tables, 0, weight, 1);
             if (span.group_end == 8)
@@ -76,7 +78,7 @@ INLINE void panel_sums(struct panel_sum *to, const struct span span, const int b
                 quad_add(sum, plane, tables, 0, weight, batch);
             if (span.group_end == 8)
                 quad_add(sum, plane, tables, 4, weight, batch);
-            if (span.width != TMAC_WT)
+            if (span.width != TMAC_WIDTH_TERNARY)
                 weight = _mm512_add_epi8(weight, weight);
         }
     }
@@ -98,7 +100,7 @@ static void panel_8(const struct tmac_tile *tile)
     panel(tile, panel_sums, TMAC_LAYOUT_QUAD, 0, 8, 8);
 }
 
-INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
+INLINE void multiply(const struct tmac_tile *tile, const tmac_width width)
 {
     if (tile->batch == 1)
         gemv(tile, gemv_sums, TMAC_LAYOUT_QUAD, width);
@@ -106,27 +108,42 @@ INLINE void multiply(const struct tmac_tile *tile, const enum tmac_w width)
         (tile->batch == 2 ? panel_2 : tile->batch == 4 ? panel_4 : panel_8)(tile);
 }
 
-KERNEL(quad_w1, TMAC_W1)
-KERNEL(quad_w2, TMAC_W2)
-KERNEL(quad_w3, TMAC_W3)
-KERNEL(quad_w4, TMAC_W4)
-KERNEL(quad_wt, TMAC_WT)
+KERNEL(quad_w1, TMAC_WIDTH_1)
+KERNEL(quad_w2, TMAC_WIDTH_2)
+KERNEL(quad_w3, TMAC_WIDTH_3)
+KERNEL(quad_w4, TMAC_WIDTH_4)
+KERNEL(quad_wt, TMAC_WIDTH_TERNARY)
 
-/* Not timed here yet, no machine had VBMI: by port 0 and 5, 32 rows of a step take 7 cycles per plane
- * against 16 and more of direct at any width. At 4 bits direct is ahead. */
-void tmac_avx512_vbmi_init(struct tmac_kernels *kernels)
+static void quad(const struct tmac_tile *tile)
 {
-    static const struct tmac_kernel quad[TMAC_W_COUNT] = {
-        {"quad_w1_m32_avx512_vbmi", quad_w1, .half = true},
-        {"quad_w2_m32_avx512_vbmi", quad_w2, .half = true},
-        {"quad_w3_m32_avx512_vbmi", quad_w3, .half = true},
-        {"quad_w4_m32_avx512_vbmi", quad_w4, .half = true},
-        {"quad_wt_m32_avx512_vbmi", quad_wt, .half = true},
-    };
-
-    for (int w = 0; w < TMAC_W_COUNT; w++) {
-        kernels->kernel[TMAC_LAYOUT_QUAD][w] = quad[w];
-        kernels->lookup_layout[w] = TMAC_LAYOUT_QUAD;
-        kernels->best_layout[w] = w == TMAC_W4 ? TMAC_LAYOUT_DIRECT : TMAC_LAYOUT_QUAD;
+    switch (tile->width) {
+    case TMAC_WIDTH_1:
+        quad_w1(tile);
+        break;
+    case TMAC_WIDTH_2:
+        quad_w2(tile);
+        break;
+    case TMAC_WIDTH_3:
+        quad_w3(tile);
+        break;
+    case TMAC_WIDTH_4:
+        quad_w4(tile);
+        break;
+    default:
+        quad_wt(tile);
     }
 }
+
+#define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
+#define VBMI (TMAC_ISA_X86_AVX512 | TMAC_ISA_X86_AVX512_VNNI | TMAC_ISA_X86_AVX512_VBMI)
+
+/* By port 0 and 5, 32 rows of a step take 7 cycles per plane against 16 and more of direct at any width.
+ * At 4 bits direct is ahead. */
+static const struct tmac_kernel kernels[] = {
+    {"quad_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(1) | W(2) | W(3) | W(TERNARY),
+     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 20, .half = true, .multiply = quad},
+    {"quad_w4_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(4), TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8),
+     39, .half = true, .multiply = quad},
+};
+
+const struct tmac_set tmac_set_avx512_vbmi = {kernels, sizeof kernels / sizeof *kernels, NULL};

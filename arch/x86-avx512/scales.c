@@ -2,12 +2,12 @@
  * Packed scales to floats. */
 #include "avx512.h"
 
-INLINE __m512 load_16_scales(enum tmac_scale_kind type, const uint8_t *at)
+INLINE __m512 load_16_scales(tmac_scale_type type, const uint8_t *at)
 {
-    if (type == TMAC_SCALE_KIND_F32)
+    if (type == TMAC_SCALE_F32)
         return _mm512_loadu_ps(at);
     const __m256i half = _mm256_loadu_si256((const __m256i *)at);
-    if (type == TMAC_SCALE_KIND_F16)
+    if (type == TMAC_SCALE_F16)
         return _mm512_cvtph_ps(half);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
@@ -23,8 +23,8 @@ INLINE __m512 load_16_i8(const uint8_t *at)
 }
 
 /* 16 rows of one group: sub-scale and sub-minimum, and the sign flip that makes -(a * b). */
-INLINE void expand_16(const struct tmac_expand *expand, const enum tmac_zero_kind zero,
-                      const enum tmac_sub_kind sub, const uint8_t *head, const uint8_t *own,
+INLINE void expand_16(const struct tmac_expand *expand, const tmac_zero zero,
+                      const tmac_sub_format sub, const uint8_t *head, const uint8_t *own,
                       size_t row, size_t to)
 {
     const struct tmac_scale_format *format = expand->format;
@@ -32,12 +32,12 @@ INLINE void expand_16(const struct tmac_expand *expand, const enum tmac_zero_kin
     __m512 scale = load_16_scales(format->type, head + row * type_bytes);
     __m512 sub_minimum = _mm512_set1_ps(1.0f), minimum;
 
-    if (sub == TMAC_SUB_KIND_I8) {
+    if (sub == TMAC_SUB_I8) {
         scale = _mm512_mul_ps(scale, load_16_i8(own + row));
         own += rows;
-        if (zero == TMAC_ZERO_KIND_MIN)
+        if (zero == TMAC_ZERO_MINIMUM)
             sub_minimum = load_16_u8(own + row);
-    } else if (sub == TMAC_SUB_KIND_U4) {
+    } else if (sub == TMAC_SUB_U4) {
         const __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(own + row)));
         scale =
             _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_and_si512(both, _mm512_set1_epi32(15))));
@@ -45,9 +45,9 @@ INLINE void expand_16(const struct tmac_expand *expand, const enum tmac_zero_kin
         own += rows;
     }
     _mm512_storeu_ps(expand->scale + to, scale);
-    if (zero == TMAC_ZERO_KIND_NONE)
+    if (tmac_zero_is_constant(zero))
         return;
-    if (zero == TMAC_ZERO_KIND_POINT)
+    if (zero == TMAC_ZERO_POINT)
         minimum = _mm512_xor_ps(_mm512_mul_ps(scale, load_16_u8(own + row)), _mm512_set1_ps(-0.0f));
     else
         minimum = _mm512_mul_ps(load_16_scales(format->type, head + (rows + row) * type_bytes),
@@ -55,8 +55,8 @@ INLINE void expand_16(const struct tmac_expand *expand, const enum tmac_zero_kin
     _mm512_storeu_ps(expand->minimum + to, minimum);
 }
 
-INLINE void expand_groups(const struct tmac_expand *expand, const enum tmac_zero_kind zero,
-                          const enum tmac_sub_kind sub)
+INLINE void expand_groups(const struct tmac_expand *expand, const tmac_zero zero,
+                          const tmac_sub_format sub)
 {
     const struct tmac_scale_geometry geometry =
         tmac_scale_geometry(expand->format, expand->tile_rows);
@@ -84,7 +84,7 @@ INLINE void expand_groups(const struct tmac_expand *expand, const enum tmac_zero
 }
 
 /* One level, no zeros: the groups are one run of scales. */
-INLINE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_kind type)
+INLINE void expand_run(const struct tmac_expand *expand, const tmac_scale_type type)
 {
     const size_t type_bytes = tmac_scale_type_bytes(type), rows = (size_t)expand->tile_rows;
     const uint8_t *from = expand->packed + (size_t)expand->group * rows * type_bytes;
@@ -102,38 +102,38 @@ INLINE void expand_run(const struct tmac_expand *expand, const enum tmac_scale_k
 
 INLINE void expand_one_level(const struct tmac_expand *expand)
 {
-    if (expand->format->zero == TMAC_ZERO_KIND_MIN)
-        expand_groups(expand, TMAC_ZERO_KIND_MIN, TMAC_SUB_KIND_NONE);
-    else if (expand->format->zero == TMAC_ZERO_KIND_POINT)
-        expand_groups(expand, TMAC_ZERO_KIND_POINT, TMAC_SUB_KIND_NONE);
+    if (expand->format->zero == TMAC_ZERO_MINIMUM)
+        expand_groups(expand, TMAC_ZERO_MINIMUM, TMAC_SUB_NONE);
+    else if (expand->format->zero == TMAC_ZERO_POINT)
+        expand_groups(expand, TMAC_ZERO_POINT, TMAC_SUB_NONE);
     else if (expand->format->super_groups != 1)
-        expand_groups(expand, TMAC_ZERO_KIND_NONE, TMAC_SUB_KIND_NONE);
-    else if (expand->format->type == TMAC_SCALE_KIND_BF16)
-        expand_run(expand, TMAC_SCALE_KIND_BF16);
-    else if (expand->format->type == TMAC_SCALE_KIND_F32)
-        expand_run(expand, TMAC_SCALE_KIND_F32);
+        expand_groups(expand, TMAC_ZERO_SYMMETRIC, TMAC_SUB_NONE);
+    else if (expand->format->type == TMAC_SCALE_BF16)
+        expand_run(expand, TMAC_SCALE_BF16);
+    else if (expand->format->type == TMAC_SCALE_F32)
+        expand_run(expand, TMAC_SCALE_F32);
     else
-        expand_run(expand, TMAC_SCALE_KIND_F16);
+        expand_run(expand, TMAC_SCALE_F16);
 }
 
-INLINE void expand_two_levels(const struct tmac_expand *expand, const enum tmac_sub_kind sub)
+INLINE void expand_two_levels(const struct tmac_expand *expand, const tmac_sub_format sub)
 {
-    if (expand->format->zero == TMAC_ZERO_KIND_MIN)
-        expand_groups(expand, TMAC_ZERO_KIND_MIN, sub);
-    else if (expand->format->zero == TMAC_ZERO_KIND_POINT)
-        expand_groups(expand, TMAC_ZERO_KIND_POINT, sub);
+    if (expand->format->zero == TMAC_ZERO_MINIMUM)
+        expand_groups(expand, TMAC_ZERO_MINIMUM, sub);
+    else if (expand->format->zero == TMAC_ZERO_POINT)
+        expand_groups(expand, TMAC_ZERO_POINT, sub);
     else
-        expand_groups(expand, TMAC_ZERO_KIND_NONE, sub);
+        expand_groups(expand, TMAC_ZERO_SYMMETRIC, sub);
 }
 
 void avx512_expand(const struct tmac_expand *expand)
 {
     switch (expand->format->sub) {
-    case TMAC_SUB_KIND_I8:
-        expand_two_levels(expand, TMAC_SUB_KIND_I8);
+    case TMAC_SUB_I8:
+        expand_two_levels(expand, TMAC_SUB_I8);
         break;
-    case TMAC_SUB_KIND_U4:
-        expand_two_levels(expand, TMAC_SUB_KIND_U4);
+    case TMAC_SUB_U4:
+        expand_two_levels(expand, TMAC_SUB_U4);
         break;
     default:
         expand_one_level(expand);
@@ -141,7 +141,7 @@ void avx512_expand(const struct tmac_expand *expand)
 }
 
 INLINE void rows_to_f32(const uint16_t *from, float *to, size_t count,
-                        const enum tmac_scale_kind type)
+                        const tmac_scale_type type)
 {
     size_t i = 0;
 
@@ -158,10 +158,10 @@ INLINE void rows_to_f32(const uint16_t *from, float *to, size_t count,
 
 void avx512_f16_to_f32(const uint16_t *from, float *to, size_t count)
 {
-    rows_to_f32(from, to, count, TMAC_SCALE_KIND_F16);
+    rows_to_f32(from, to, count, TMAC_SCALE_F16);
 }
 
 void avx512_bf16_to_f32(const uint16_t *from, float *to, size_t count)
 {
-    rows_to_f32(from, to, count, TMAC_SCALE_KIND_BF16);
+    rows_to_f32(from, to, count, TMAC_SCALE_BF16);
 }

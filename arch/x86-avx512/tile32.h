@@ -12,7 +12,7 @@
 /* What one call of the integer stage covers: `steps` steps, and in each the groups of 4
  * activations group .. group_end - 1: 0..7, or half of them when a half step is a block. */
 struct span {
-    enum tmac_w width;
+    tmac_width width;
     enum block_size size;
     int steps;
     int group, group_end;
@@ -57,7 +57,7 @@ INLINE void gemv_block(const struct tmac_tile *tile, gemv_block_fn *integer, __m
 }
 
 INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __m512 y[2],
-                        const enum tmac_layout layout, const enum tmac_w width,
+                        const enum tmac_layout layout, const tmac_width width,
                         const enum block_size size, const bool half)
 {
     const size_t cell_bytes = tmac_cell_bytes(layout, width);
@@ -84,7 +84,7 @@ INLINE void gemv_blocks(const struct tmac_tile *tile, gemv_block_fn *integer, __
 }
 
 INLINE void gemv_sized(const struct tmac_tile *tile, gemv_block_fn *integer,
-                       const enum tmac_layout layout, const enum tmac_w width,
+                       const enum tmac_layout layout, const tmac_width width,
                        const enum block_size size)
 {
     __m512 y[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
@@ -102,7 +102,7 @@ INLINE void gemv_sized(const struct tmac_tile *tile, gemv_block_fn *integer,
 }
 
 INLINE void gemv(const struct tmac_tile *tile, gemv_block_fn *integer,
-                 const enum tmac_layout layout, const enum tmac_w width)
+                 const enum tmac_layout layout, const tmac_width width)
 {
     if (tile->block_k == 32)
         gemv_sized(tile, integer, layout, width, ONE_STEP);

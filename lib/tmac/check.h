@@ -3,9 +3,9 @@
 #ifndef TMAC_LIB_CHECK_H
 #define TMAC_LIB_CHECK_H
 
-#include "context.h"
-#include "packed.h"
-#include "table.h"
+#include "engine/choose.h"
+#include "layouts/packed.h"
+#include "engine/table.h"
 #include "tmac.h"
 
 #include <string.h>
@@ -13,6 +13,7 @@
 struct tmac_weights {
     const struct tmac_context *context;
     struct tmac_shape shape;
+    struct tmac_choice kernels;
     struct tmac_blocking blocking;
     const void *packed;
     void *owned; /* packed, where the context's allocator gave it; NULL where it is the caller's */

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
+#include "tiers.h"
+
 #include <stdlib.h>
 
 enum { MAX_THREADS = 1024 };
+
+/* The tier of this name and all that it requires; 0 for another name. */
+static uint32_t isa_up_to(const char *name)
+{
+    for (int t = 0; t < TMAC_TIER_COUNT; t++)
+        if (strcmp(name, tmac_tiers[t].name) == 0)
+            return TMAC_ISA_SCALAR | tmac_tiers[t].bit | tmac_tiers[t].requires;
+    return 0;
+}
 
 static tmac_status allowed_isa(const tmac_context_options *options, uint32_t *mask)
 {
@@ -11,13 +22,13 @@ static tmac_status allowed_isa(const tmac_context_options *options, uint32_t *ma
 
     *mask = options->isa_mask ? options->isa_mask : UINT32_MAX;
     if (options->isa) {
-        const uint32_t up_to = tmac_isa_up_to(options->isa);
-        if (up_to == 0 || (up_to & ~tmac_isa_available()))
+        const uint32_t up_to = isa_up_to(options->isa);
+        if (up_to == 0 || tmac_tiers_usable(up_to) != up_to)
             return TMAC_ERROR_ISA;
         *mask &= up_to;
     }
     if (environment && *environment) {
-        const uint32_t up_to = tmac_isa_up_to(environment);
+        const uint32_t up_to = isa_up_to(environment);
         if (up_to == 0)
             return TMAC_ERROR_ISA;
         *mask &= up_to;
@@ -86,9 +97,8 @@ tmac_status tmac_context_create(const tmac_context_options *given, tmac_context 
     made.allocate = options.allocate ? options.allocate : tmac_default_allocate;
     made.release = options.release ? options.release : tmac_default_release;
     made.allocator_host = options.allocator_host;
-    tmac_kernels_choose(&made, mask);
-
-    if ((status = copy_tuning(&made, options.tuning)))
+    if ((status = tmac_choose_tiers(&made, mask, options.layout, options.kernel)) ||
+        (status = copy_tuning(&made, options.tuning)))
         return status;
     context = tmac_context_alloc(&made, sizeof *context, _Alignof(struct tmac_context));
     if (!context) {
@@ -111,12 +121,12 @@ void tmac_context_free(tmac_context *context)
 
 const char *tmac_context_isa(const tmac_context *context)
 {
-    return context ? context->kernels.isa : "";
+    return context ? context->isa : "";
 }
 
 uint32_t tmac_context_isa_mask(const tmac_context *context)
 {
-    return context ? context->kernels.isa_mask : 0;
+    return context ? context->isa_mask : 0;
 }
 
 int32_t tmac_context_threads(const tmac_context *context)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "multiply.h"
+#include "engine/multiply.h"
 #include "check.h"
 
 /* What every multiplication needs of its result: room for `batch` inputs of `rows` floats. */
@@ -55,8 +55,8 @@ tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weig
 
     const struct tmac_product product = {
         .shape = &weights->shape,
-        .kernels = &context->kernels,
-        .kernel = tmac_choose_kernel(context, &weights->shape),
+        .tools = weights->context->tools,
+        .kernels = &weights->kernels,
         .packed = weights->packed,
         .table_shape = &table_shape,
         .tables = tables->memory,
@@ -132,8 +132,8 @@ tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, 
 
     const struct tmac_product product = {
         .shape = &weights->shape,
-        .kernels = &weights->context->kernels,
-        .kernel = tmac_choose_kernel(weights->context, &weights->shape),
+        .tools = weights->context->tools,
+        .kernels = &weights->kernels,
         .packed = weights->packed,
         .table_shape = &table_shape,
         .tables = tables,

@@ -22,10 +22,10 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_STRUCT_SIZE] = "struct_size is not one this library knows, or members it does "
                                    "not know are set",
         [TMAC_ERROR_ENUM] = "an enumerated member has an unknown value",
-        [TMAC_ERROR_SHAPE] = "rows, cols, inputs or a stride is zero, negative or too small",
+        [TMAC_ERROR_SHAPE] = "rows, cols, batch or a stride is zero, negative or too small",
         [TMAC_ERROR_OVERFLOW] = "the sizes that follow from the shape do not fit in memory",
         [TMAC_ERROR_GROUP] = "the group or super-group size is not supported or does not divide "
-                             "the inputs",
+                             "cols",
         [TMAC_ERROR_CODE] = "a code is out of range for the width",
         [TMAC_ERROR_SCALE] = "a scale or minimum is NaN or infinite",
         [TMAC_ERROR_ZERO] = "a zero point is NaN, infinite or out of range for the width",
@@ -53,6 +53,8 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_TUNING_FOREIGN] = "the tuning was measured on another CPU, or by another "
                                       "version of the library",
         [TMAC_ERROR_TUNING_DAMAGED] = "not a tuning file of libtmac, or a damaged one",
+        [TMAC_ERROR_LAYOUT] = "an unknown packed layout, or one that cannot hold these weights",
+        [TMAC_ERROR_KERNEL] = "an unknown kernel, or one that this machine cannot run",
     };
 
     if ((unsigned)status >= sizeof text / sizeof text[0] || !text[status])

@@ -76,7 +76,7 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
 
     /* 2^13 activations take a few microseconds, about what it costs to wake a thread. */
     const double work = (double)activations.cols * (double)activations.batch;
-    struct build_job job = {{&context->kernels, &shape, &activations, context->exact},
+    struct build_job job = {{context->tools, &shape, &activations, context->exact},
                             tmac_tasks(context, work, 1 << 13),
                             tables->memory};
     if ((status = tmac_table_source_check(&job.source)))
@@ -119,7 +119,7 @@ tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_l
         return TMAC_ERROR_ALIGNMENT;
     if (bytes < wanted)
         return TMAC_ERROR_BUFFER_SIZE;
-    const struct tmac_table_source source = {&context->kernels, &shape, &activations,
+    const struct tmac_table_source source = {context->tools, &shape, &activations,
                                              context->exact};
     if ((status = tmac_table_source_check(&source)))
         return status;

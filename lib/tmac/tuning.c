@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L /* mkstemp */
 #include "check.h"
-#include "tune.h"
+#include "engine/tune.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
-#include "ggml_format.h"
+#include "formats/ggml_format.h"
 
 tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *given, bool with_data,
                       tmac_weights_desc *desc, struct tmac_source *source, struct tmac_shape *shape)
@@ -13,7 +13,8 @@ tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *give
     if ((status = tmac_struct_read(desc, sizeof *desc, sizeof *desc, given)) ||
         (status = tmac_source_init(source, desc, with_data)))
         return status;
-    source->spec.layout = tmac_choose_layout(context, &source->spec);
+    if ((status = tmac_choose_layout(context, &source->spec, &source->spec.layout)))
+        return status;
     return tmac_shape_init(shape, &source->spec);
 }
 
@@ -86,7 +87,12 @@ static tmac_status make_handle(const tmac_context *context, const struct tmac_sh
 
     if (!weights)
         return TMAC_ERROR_MEMORY;
-    *weights = (tmac_weights){context, *shape, tmac_tuned_blocking(context, shape), packed, owned};
+    *weights = (tmac_weights){.context = context,
+                              .shape = *shape,
+                              .blocking = tmac_tuned_blocking(context, shape),
+                              .packed = packed,
+                              .owned = owned};
+    tmac_choose_kernels(context, &shape->spec, &weights->kernels);
     *out = weights;
     return TMAC_OK;
 }
@@ -136,15 +142,18 @@ tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_de
     struct tmac_shape shape;
     const tmac_status status = tmac_plan(context, given, false, &desc, &source, &shape);
 
+    struct tmac_choice kernels;
+
     if (status != TMAC_OK)
         return status;
+    tmac_choose_kernels(context, &shape.spec, &kernels);
     const tmac_packed_plan plan = {
         .bytes = shape.bytes,
         .row_step = shape.tile_rows,
         .table_layout = shape.table_layout,
         .family = layout_family(shape.spec.layout),
         .layout = tmac_layout_name(shape.spec.layout),
-        .kernel = tmac_choose_kernel(context, &shape)->name,
+        .kernel = kernels.kernel[TMAC_BATCH_1]->name,
     };
     return tmac_struct_write(out, &plan, sizeof plan, sizeof plan);
 }
@@ -237,15 +246,15 @@ tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *o
     const tmac_weights_info info = {
         .rows = spec->rows,
         .cols = spec->cols,
-        .width = (tmac_width)(spec->width + TMAC_WIDTH_1),
+        .width = spec->width,
         .group = spec->whole_row ? TMAC_GROUP_ROW : spec->group,
-        .super_group = spec->sub_kind == TMAC_SUB_KIND_NONE ? 0 : spec->super_group,
+        .super_group = spec->sub_format == TMAC_SUB_NONE ? 0 : spec->super_group,
         .packed_bytes = weights->shape.bytes,
         .row_step = weights->shape.tile_rows,
         .table_layout = weights->shape.table_layout,
         .family = layout_family(spec->layout),
         .layout = tmac_layout_name(spec->layout),
-        .kernel = tmac_choose_kernel(weights->context, &weights->shape)->name,
+        .kernel = weights->kernels.kernel[TMAC_BATCH_1]->name,
         .packed = weights->packed,
     };
     return tmac_struct_write(out, &info, sizeof info, sizeof info);
@@ -267,7 +276,7 @@ tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, 
     if (!tmac_size_mul((size_t)stride, (size_t)(row_end - row_begin), &elements) ||
         elements > PTRDIFF_MAX / sizeof *out)
         return TMAC_ERROR_OVERFLOW;
-    tmac_unpack_rows(&weights->shape, &weights->context->kernels, weights->packed, row_begin,
+    tmac_unpack_rows(&weights->shape, weights->context->tools, weights->packed, row_begin,
                      row_end, out, stride);
     return TMAC_OK;
 }

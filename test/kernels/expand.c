@@ -28,7 +28,7 @@ static void fill_packed(struct rng *rng, struct expand_case *c, size_t size)
     const struct tmac_scale_geometry geometry = tmac_scale_geometry(&c->format, rows);
 
     rng_bytes(rng, packed, size);
-    if (c->format.type == TMAC_SCALE_KIND_F32 && rng_between(rng, 0, 3))
+    if (c->format.type == TMAC_SCALE_F32 && rng_between(rng, 0, 3))
         for (size_t head = 0; head < size; head += geometry.super)
             for (size_t at = head; at < head + geometry.head; at += 4) {
                 const float value = rng_normal(rng);
@@ -114,9 +114,9 @@ static void run_format(int index, int round)
 
     memset(&c, 0, sizeof c);
     c.index = index;
-    c.format.type = (enum tmac_scale_kind)(index % 3);
-    c.format.zero = (enum tmac_zero_kind)(index / 3 % 3);
-    c.format.sub = (enum tmac_sub_kind)(index / 9 % 3);
+    c.format.type = (tmac_scale_type)(index % 3);
+    c.format.zero = (tmac_zero)(index / 3 % 3);
+    c.format.sub = (tmac_sub_format)(index / 9 % 3);
     c.format.super_groups = c.format.sub ? super_groups[index / 27 % 4] : 1;
     c.expand.format = &c.format;
     c.expand.tile_rows = index / 108 % 2 ? 64 : 32;
@@ -151,7 +151,7 @@ void test_half_floats_expanded(void **state)
 
         memset(&c, 0, sizeof c);
         c.index = -1 - bf16;
-        c.format.type = bf16 ? TMAC_SCALE_KIND_BF16 : TMAC_SCALE_KIND_F16;
+        c.format.type = bf16 ? TMAC_SCALE_BF16 : TMAC_SCALE_F16;
         c.format.super_groups = 1;
         c.expand.format = &c.format;
         c.expand.tile_rows = 32;

@@ -24,7 +24,7 @@ enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64
 /* A matrix as its owner sees it, and the same as a kernel gets it. */
 struct model {
     enum tmac_layout layout;
-    enum tmac_w width;
+    tmac_width width;
     int rows, batch, steps, block_k, blocks;
     int q[ROWS][MAX_K], x[BATCH][MAX_K];
     bool u4; /* the rest of nested layouts, with groups of 16 */
@@ -52,7 +52,7 @@ static void put(struct model *m, int step, int byte, int bit, int value)
 
 static int plane_bit(const struct model *m, int plane, int q)
 {
-    if (m->width == TMAC_WT)
+    if (m->width == TMAC_WIDTH_TERNARY)
         return plane == 0 ? q >= 1 : q == 2;
     return q >> plane & 1;
 }
@@ -76,15 +76,15 @@ static void put_direct(struct model *m, int row, int step, int k, int q)
     const int lane = row / 16 * 64 + row % 16 * 4 + k % 4; /* [half][64], byte 4r + i */
 
     switch (m->width) {
-    case TMAC_W1:
+    case TMAC_WIDTH_1:
         put(m, step, lane, k / 4, q);
         break;
-    case TMAC_W4:
+    case TMAC_WIDTH_4:
         put(m, step, k % 16 / 4 * 128 + lane, k / 16 * 4, q);
         break;
     default: /* two bits; three bits: and the third in a cell of its own behind */
         put(m, step, k / 4 % 2 * 128 + lane, k / 8 * 2, q & 3);
-        if (m->width == TMAC_W3)
+        if (m->width == TMAC_WIDTH_3)
             put(m, step, 256 + lane, k / 4, q >> 2);
     }
 }
@@ -109,7 +109,7 @@ static void put_table(struct model *m, int input, int k)
 
 static void fill(struct model *m, struct rng *rng)
 {
-    const int codes = m->width == TMAC_WT ? 3 : 1 << tmac_width_bits(m->width);
+    const int codes = m->width == TMAC_WIDTH_TERNARY ? 3 : 1 << tmac_width_bits(m->width);
 
     for (int n = 0; n < m->batch; n++)
         for (int k = 0; k < m->steps * 32; k++)
@@ -188,7 +188,7 @@ static long group_integer(const struct model *m, int row, int input, int g, doub
 static double nested_expected(const struct model *m, const struct tmac_tile *tile, int row,
                               int input, double *magnitude)
 {
-    const double middle = m->width == TMAC_WT ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
+    const double middle = m->width == TMAC_WIDTH_TERNARY ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
     double y = 0;
 
     *magnitude = 0;
@@ -211,7 +211,7 @@ static double nested_expected(const struct model *m, const struct tmac_tile *til
 static long block_integer(const struct model *m, int row, int input, int block)
 {
     const int first = block * m->block_k, last = m->steps * 32;
-    const int zero = m->width == TMAC_WT ? 2 : (1 << tmac_width_bits(m->width)) - 1;
+    const int zero = m->width == TMAC_WIDTH_TERNARY ? 2 : (1 << tmac_width_bits(m->width)) - 1;
     const bool nested = m->layout == TMAC_LAYOUT_NESTED;
     long qx = 0, x = 0;
 
@@ -264,7 +264,7 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
 static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
 {
     const float middle =
-        m->width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
+        m->width == TMAC_WIDTH_TERNARY ? 1.0f : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
 
     m->u4 = is_lookup(m) && tmac_width_bits(m->width) <= 2 && rng_between(rng, 0, 1);
     fill_nested(m, rng);
@@ -274,7 +274,7 @@ static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
     tile.offset = (is_lookup(m) ? middle : 0.0f) - (m->u4 ? 0.0f : (float)NESTED_ZERO);
     tile.block_shift = m->block_k == 64 ? 2 : 1;
     tile.nested =
-        (struct tmac_nested){m->u4 ? TMAC_SUB_KIND_U4 : TMAC_SUB_KIND_I8, 16, m->own, m->group_sum};
+        (struct tmac_nested){m->u4 ? TMAC_SUB_U4 : TMAC_SUB_I8, 16, m->own, m->group_sum};
     rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
     check(m, &tile, 1e-5);
 }
@@ -329,7 +329,7 @@ void test_model(void **state)
         assert_true(m != NULL);
         memset(m, 0, sizeof *m);
         m->layout = (enum tmac_layout)(i / 16 / TMAC_W_COUNT);
-        m->width = (enum tmac_w)(i / 16 % TMAC_W_COUNT);
+        m->width = (tmac_width)(i / 16 % TMAC_W_COUNT);
         m->rows = tmac_layout_tile_rows(m->layout);
         m->batch = 1 << i / 4 % 4;
         m->block_k = 16 << i % 4;

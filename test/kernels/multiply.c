@@ -139,7 +139,7 @@ static void fill_nested(struct rng *rng, struct multiply_case *c, bool minimum)
 {
     struct tmac_tile *t = &c->tile;
     const size_t head = minimum ? 128 : 64; /* f16 of 32 rows */
-    const size_t own = t->nested.sub == TMAC_SUB_KIND_I8 && minimum ? 64 : 32;
+    const size_t own = t->nested.sub == TMAC_SUB_I8 && minimum ? 64 : 32;
     const size_t groups = (size_t)(t->block_k << t->block_shift) / (size_t)t->nested.group_k;
     uint8_t *at;
 
@@ -245,10 +245,10 @@ static void fill_result(struct rng *rng, struct multiply_case *c)
 }
 
 /* Lookup offsets of a nested layout: what is the middle of the codes less a zero of 0 to 15. */
-static float lookup_offset(struct rng *rng, enum tmac_w width, bool narrow)
+static float lookup_offset(struct rng *rng, tmac_width width, bool narrow)
 {
     const float middle =
-        width == TMAC_WT ? 1.0f : (float)((1 << tmac_width_bits(width)) - 1) * 0.5f;
+        width == TMAC_WIDTH_TERNARY ? 1.0f : (float)((1 << tmac_width_bits(width)) - 1) * 0.5f;
 
     return middle - (narrow ? 4.0f : (float)rng_between(rng, 0, 15));
 }
@@ -261,9 +261,9 @@ static void shape_nested(struct multiply_case *c, struct rng *rng)
     t->block_k = t->block_k < 64 ? 64 : 128;
     t->block_shift = rng_between(rng, 0, t->block_k == 64 ? 2 : 1);
     t->nested.group_k = 16 << rng_between(rng, 0, 1);
-    t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_KIND_I8 : TMAC_SUB_KIND_U4;
+    t->nested.sub = rng_between(rng, 0, 1) ? TMAC_SUB_I8 : TMAC_SUB_U4;
     if (t->layout == TMAC_LAYOUT_NESTED_ROWS32 && tmac_width_bits(t->width) > 2)
-        t->nested.sub = TMAC_SUB_KIND_I8;
+        t->nested.sub = TMAC_SUB_I8;
     c->narrow = rng_between(rng, 0, 1); /* as in Q3_K */
     t->offset = t->layout == TMAC_LAYOUT_NESTED_ROWS32 ? lookup_offset(rng, t->width, c->narrow)
                 : c->narrow                            ? -4.0f
@@ -381,7 +381,7 @@ static void run_case(int entry, int block_k, int steps, int batch, int index)
     c.entry = entry;
     c.index = index;
     c.tile.layout = (enum tmac_layout)((entry - (fast ? ENTRY_FAST : 0)) / TMAC_W_COUNT);
-    c.tile.width = (enum tmac_w)(entry % TMAC_W_COUNT);
+    c.tile.width = (tmac_width)(entry % TMAC_W_COUNT);
     c.tile.block_k = fast && block_k < TMAC_STEP_K ? TMAC_STEP_K : block_k;
     c.tile.steps = steps;
     c.tile.batch = batch;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels.h"
+#include "contract.h"
 
 /* Every function of struct tmac_kernels has a number. */
 enum {

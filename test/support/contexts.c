@@ -2,7 +2,7 @@
 #include "contexts.h"
 
 #include "check.h"
-#include "context.h"
+#include "layouts/shape.h"
 
 #include <string.h>
 
@@ -34,18 +34,11 @@ tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads)
         .struct_size = sizeof options,
         .isa = isa,
         .threads = threads,
-        .family = tmac_layout_is_direct(layout) ? TMAC_FAMILY_DIRECT : TMAC_FAMILY_LOOKUP,
+        .layout = tmac_layout_name(layout),
     };
     tmac_context *context;
 
     CHECK_OK(tmac_context_create(&options, &context));
-    struct tmac_kernels *kernels = &context->kernels;
-    const bool nested_lookup = layout == TMAC_LAYOUT_NESTED_ROWS32;
-    kernels->nested = layout == TMAC_LAYOUT_NESTED;
-    memset(kernels->lookup_layout, (int)(nested_lookup ? TMAC_LAYOUT_ROWS32 : layout),
-           sizeof kernels->lookup_layout);
-    memset(kernels->nested_lookup_layout, (int)(nested_lookup ? layout : TMAC_LAYOUT_COUNT),
-           sizeof kernels->nested_lookup_layout);
     return context;
 }
 

@@ -4,7 +4,7 @@
 #ifndef TEST_CONTEXTS_H
 #define TEST_CONTEXTS_H
 
-#include "kernels.h"
+#include "contract.h"
 #include "tmac.h"
 
 enum { ISAS = 7, LAYOUTS = TMAC_LAYOUT_COUNT };

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#include "tiers.h"
+
+#include "neon.h"
+
+#define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
+#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
+
+static const struct tmac_tools tools = {
+    .build = {neon_build_lookup_u8, neon_build_lookup_s8, neon_build_int8},
+    .expand = neon_expand,
+    .f16_to_f32 = neon_f16_to_f32,
+    .bf16_to_f32 = neon_bf16_to_f32,
+};
+
+/* Cycles for a cell of 32 rows and 32 activations, one input, as llvm-mca 19 models the inner
+ * loops of gcc 12 -O3:
+ *
+ *                  lookup                         direct
+ *                  1    2, ternary  3    4 bits   1    2    3    4 bits
+ *     cortex-a72   48   96         144   192      128  128  182  128
+ *     cortex-a53   102  204        306   408      238  306  486  256 */
+static const struct tmac_kernel kernels[] = {
+    {"lookup_w1_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(1), ANY, 25, .multiply = neon_lookup},
+    {"direct_w4_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(4), ANY, 38, .multiply = neon_direct},
+    {"lookup_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(2) | W(3) | W(4) | W(TERNARY), ANY, 40,
+     .multiply = neon_lookup},
+    {"direct_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(1) | W(2) | W(3) | W(TERNARY), ANY, 50,
+     .multiply = neon_direct},
+};
+
+const struct tmac_set tmac_set_neon = {kernels, sizeof kernels / sizeof *kernels, &tools};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "tiers.h"
+
+#include "neon.h"
+
+#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
+#define DOTPROD (TMAC_ISA_ARM64 | TMAC_ISA_ARM64_DOTPROD)
+
+/* Cycles for a cell of 32 rows and 32 activations, modelled as in set.c:
+ *
+ *                                  lookup                        direct by SDOT
+ *                                  1    2, ternary  3    4 bits  1    2    3    4 bits
+ *     neoverse-n1   one input     32   64          96   128     64   64   102  64
+ *                   each of four   29   58          88   117     41   47   58   40
+ *     cortex-a55    one input     104  208         312  416     154  186  282  204
+ *
+ * QUAD takes 50 cycles a plane on neoverse-n1. */
+static const struct tmac_kernel kernels[] = {
+    {"direct_dotprod", DOTPROD, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_PLANES, ANY, 30,
+     .multiply = neon_direct_dotprod},
+    {"quad_dotprod", DOTPROD, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, ANY, 60,
+     .multiply = neon_quad_dotprod},
+};
+
+const struct tmac_set tmac_set_dotprod = {kernels, sizeof kernels / sizeof *kernels, NULL};

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/choose.h"
+
+#include "engine/multiply.h"
+#include "tiers.h"
+
+#include <string.h>
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* Whether a row may serve weights of this spec, in its own layout. */
+static bool may_serve(const struct tmac_kernel *row, uint32_t isa_mask,
+                      const struct tmac_spec *spec, enum tmac_batch batch)
+{
+    return (row->requires & ~isa_mask) == 0 && (row->widths & TMAC_WIDTH_BIT(spec->width)) &&
+           (row->batches & 1u << batch) && tmac_layout_holds(row->layout, spec) &&
+           (!row->accepts || row->accepts(spec));
+}
+
+/* What a search is for. */
+struct wanted {
+    const struct tmac_spec *spec;
+    enum tmac_batch batch;
+    bool averages;
+    bool (*layout)(enum tmac_layout layout, const struct wanted *wanted);
+    enum tmac_layout only; /* for is_layout */
+};
+
+static bool is_direct(enum tmac_layout layout, const struct wanted *wanted)
+{
+    (void)wanted;
+    return tmac_layout_is_direct(layout);
+}
+
+static bool is_lookup(enum tmac_layout layout, const struct wanted *wanted)
+{
+    (void)wanted;
+    return !tmac_layout_is_direct(layout);
+}
+
+static bool is_layout(enum tmac_layout layout, const struct wanted *wanted)
+{
+    return layout == wanted->only;
+}
+
+static bool is_better(const struct tmac_context *context, const struct tmac_kernel *row,
+                      const struct tmac_kernel *best)
+{
+    if (!best || row == context->named_kernel)
+        return true;
+    return best != context->named_kernel && row->rank < best->rank;
+}
+
+/* NULL where there is none. */
+static const struct tmac_kernel *first_row(const struct tmac_context *context,
+                                           const struct wanted *wanted)
+{
+    const struct tmac_kernel *best = NULL;
+
+    for (int t = 0; t < TMAC_TIER_COUNT; t++) {
+        const struct tmac_set *set = tmac_tiers[t].set;
+
+        for (int k = 0; set && (context->isa_mask & tmac_tiers[t].bit) && k < set->kernel_count;
+             k++) {
+            const struct tmac_kernel *row = &set->kernels[k];
+            if (row->averages == wanted->averages && wanted->layout(row->layout, wanted) &&
+                may_serve(row, context->isa_mask, wanted->spec, wanted->batch) &&
+                is_better(context, row, best))
+                best = row;
+        }
+    }
+    return best;
+}
+
+/* ---- tiers and names ------------------------------------------------------------------------- */
+
+static const struct tmac_kernel *kernel_named(const char *name, uint32_t isa_mask)
+{
+    for (int t = 0; t < TMAC_TIER_COUNT; t++)
+        for (int k = 0; tmac_tiers[t].set && k < tmac_tiers[t].set->kernel_count; k++) {
+            const struct tmac_kernel *row = &tmac_tiers[t].set->kernels[k];
+            if (strcmp(row->name, name) == 0 && (row->requires & ~isa_mask) == 0)
+                return row;
+        }
+    return NULL;
+}
+
+tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const char *layout,
+                              const char *kernel)
+{
+    context->isa_mask = tmac_tiers_usable(mask);
+    for (int t = 0; t < TMAC_TIER_COUNT; t++)
+        if (context->isa_mask & tmac_tiers[t].bit) {
+            context->isa = tmac_tiers[t].name;
+            if (tmac_tiers[t].set->tools)
+                context->tools = tmac_tiers[t].set->tools;
+        }
+    context->named_layout = TMAC_LAYOUT_COUNT;
+    if (kernel) {
+        context->named_kernel = kernel_named(kernel, context->isa_mask);
+        if (!context->named_kernel)
+            return TMAC_ERROR_KERNEL;
+        context->named_layout = context->named_kernel->layout;
+    }
+    if (layout) {
+        const enum tmac_layout named = tmac_layout_named(layout);
+        if (named == TMAC_LAYOUT_COUNT || (kernel && named != context->named_layout))
+            return TMAC_ERROR_LAYOUT;
+        context->named_layout = named;
+    }
+    return TMAC_OK;
+}
+
+/* ---- layouts --------------------------------------------------------------------------------- */
+
+/* What was measured for such weights, or NULL. */
+static const struct tmac_tuned *find_tuned(const struct tmac_context *context,
+                                           const struct tmac_spec *spec)
+{
+    const struct tmac_tuned_key key = tmac_tuned_key(spec, context->isa_mask, context->threads);
+
+    return tmac_tuned_find(context->tuned, context->tuned_count, &key);
+}
+
+int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
+                           enum tmac_layout layouts[TMAC_LAYOUT_COUNT])
+{
+    const struct wanted direct = {spec, TMAC_BATCH_1, false, is_direct, TMAC_LAYOUT_COUNT};
+    const struct wanted lookup = {spec, TMAC_BATCH_1, false, is_lookup, TMAC_LAYOUT_COUNT};
+    const struct wanted named = {spec, TMAC_BATCH_1, false, is_layout, context->named_layout};
+    const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
+    const bool only_lookup = context->family == TMAC_FAMILY_LOOKUP;
+    const bool by_name = context->named_layout != TMAC_LAYOUT_COUNT;
+    const struct tmac_kernel *const rows[] = {
+        by_name ? first_row(context, &named) : NULL,
+        by_name || only_lookup ? NULL : first_row(context, &direct),
+        by_name || only_direct ? NULL : first_row(context, &lookup),
+    };
+    const struct tmac_kernel *first = NULL;
+    int count = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i] && (!first || rows[i]->rank < first->rank))
+            first = rows[i];
+    if (first)
+        layouts[count++] = first->layout;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i] && rows[i] != first)
+            layouts[count++] = rows[i]->layout;
+    return count;
+}
+
+tmac_status tmac_choose_layout(const struct tmac_context *context, const struct tmac_spec *spec,
+                               enum tmac_layout *layout)
+{
+    enum tmac_layout layouts[TMAC_LAYOUT_COUNT];
+    const int count = tmac_layout_candidates(context, spec, layouts);
+    const struct tmac_tuned *tuned = find_tuned(context, spec);
+
+    if (count == 0)
+        return context->named_layout != TMAC_LAYOUT_COUNT ? TMAC_ERROR_LAYOUT : TMAC_ERROR_FAMILY;
+    *layout = layouts[0];
+    for (int i = 0; tuned && i < count; i++)
+        if (layouts[i] == tuned->layout)
+            *layout = tuned->layout;
+    return TMAC_OK;
+}
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+void tmac_choose_kernels(const struct tmac_context *context, const struct tmac_spec *spec,
+                         struct tmac_choice *choice)
+{
+    struct wanted wanted = {spec, TMAC_BATCH_1, false, is_layout, spec->layout};
+
+    /* Averages are other numbers, so all sizes of batches have them or none. */
+    if (context->fast && tmac_spec_block_k(spec) >= TMAC_STEP_K) {
+        wanted.averages = true;
+        wanted.averages = first_row(context, &wanted) != NULL;
+    }
+    for (int batch = 0; batch < TMAC_BATCH_COUNT; batch++) {
+        wanted.batch = (enum tmac_batch)batch;
+        choice->kernel[batch] = first_row(context, &wanted);
+    }
+}
+
+struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
+                                         const struct tmac_shape *shape)
+{
+    const struct tmac_tuned *tuned = find_tuned(context, &shape->spec);
+
+    if (tuned && tuned->layout == shape->spec.layout && tmac_blocking_fits(&tuned->blocking, shape))
+        return tuned->blocking;
+    return (struct tmac_blocking){0};
+}

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "check.h"
-#include "ggml_format.h"
+#include "formats/ggml_format.h"
 #include "rounding.h"
 #include "session.h"
 

@@ -22,7 +22,7 @@
 #include "rounding.h"
 
 #include "check.h"
-#include "shape.h"
+#include "layouts/shape.h"
 
 #include <math.h>
 

@@ -13,6 +13,9 @@ tmac_status tmac_spec_of(struct tmac_spec *spec, const tmac_weights_desc *desc);
  * the bits of a code, cannot overflow. */
 tmac_status tmac_spec_check(const struct tmac_spec *spec);
 
+/* Whether packed bytes of both are read the same way. */
+bool tmac_spec_equal(const struct tmac_spec *a, const struct tmac_spec *b);
+
 static inline bool tmac_is_power_of_two(int64_t n, int64_t least, int64_t most)
 {
     return n >= least && n <= most && (n & (n - 1)) == 0;

@@ -571,7 +571,7 @@ typedef struct tmac_multiply_args {
 } tmac_multiply_args;
 
 /* Bytes of workspace for these arguments; looks at sizes, types, `team->count` and which pointers are
- * NULL, not at what they point to (but handles). */
+ * NULL, not at what they point to (but handles). A larger team never needs less. */
 TMAC_API tmac_status tmac_multiply_workspace(const tmac_context *context,
                                              const tmac_multiply_args *args, size_t *bytes);
 /* On an error nothing is written to y. All threads of a team get the same status. */

@@ -81,7 +81,7 @@ struct unpacked {
 INLINE void unpack_cells(struct unpacked *to, const uint8_t *cell, int steps,
                          const tmac_width width)
 {
-    const int bits = field_bits(width);
+    const int bits = field_bits(width), in_byte = GROUPS / bits;
 
     for (; steps > 0; steps--, to++, cell += tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width)) {
         UNROLL
@@ -90,7 +90,7 @@ INLINE void unpack_cells(struct unpacked *to, const uint8_t *cell, int steps,
             for (int v = 0; v < ROW_VECTORS; v++) {
                 const vec fields = field_vector(cell, width, z, v);
                 UNROLL
-                for (int j = 0; j < GROUPS / bits; j++)
+                for (int j = 0; j < in_byte; j++)
                     vec_store(to->codes[z + bits * j][v], field_codes(fields, width, j));
             }
         }

@@ -46,7 +46,7 @@ INLINE void gemv_step(const struct gemv_at *at, const struct gemv_kind kind, con
 {
     const int bits = field_bits(kind.width);
     const int places = gemv_places(kind.width, kind.size == SEVERAL_STEPS);
-    const int chains = gemv_chains(kind.width);
+    const int chains = gemv_chains(kind.width), in_byte = GROUPS / bits;
 
     UNROLL
     for (int z = 0; z < bits; z++) {
@@ -58,7 +58,7 @@ INLINE void gemv_step(const struct gemv_at *at, const struct gemv_kind kind, con
         for (int i = 0; i < GEMV_VECTORS; i++)
             fields[i] = field_vector(at->cell, kind.width, z, v + i);
         UNROLL
-        for (int j = 0; j < GROUPS / bits; j++) {
+        for (int j = 0; j < in_byte; j++) {
             const int group = z + bits * j, s = j % places * chains + z % chains;
 
             if (group < begin || group >= end)
@@ -120,7 +120,7 @@ INLINE void gemv_integers(struct gemv_at at, const struct gemv_kind kind, const 
                           const int begin, const int end, vec total[GEMV_VECTORS])
 {
     const int places = gemv_places(kind.width, kind.size == SEVERAL_STEPS);
-    const int most = dot_steps(kind.width, (places - 1) * field_bits(kind.width));
+    const int most = dot_steps(kind.width, places);
     vec more[GEMV_VECTORS];
 
     if (kind.size != SEVERAL_STEPS || most * TMAC_STEP_K >= TMAC_MAX_BLOCK_K) {

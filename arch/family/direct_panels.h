@@ -62,7 +62,7 @@ INLINE void pass_group(const struct pass *at, const struct pass_kind kind, const
 INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const int begin,
                       const int end, dot_sum sum[PASS_SUMS])
 {
-    const int bits = field_bits(kind.width);
+    const int bits = field_bits(kind.width), in_byte = GROUPS / bits;
 
     UNROLL
     for (int z = 0; z < bits; z++) {
@@ -72,7 +72,7 @@ INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const 
         for (int v = 0; v < kind.vectors; v++)
             fields[v] = field_vector(at->codes, kind.width, z, v);
         UNROLL
-        for (int j = 0; j < GROUPS / bits; j++) {
+        for (int j = 0; j < in_byte; j++) {
             const int group = z + bits * j;
 
             if (group < begin || group >= end)
@@ -307,7 +307,7 @@ static void many_panels(const struct tmac_tile *tile)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
     struct unpacked codes[UNPACKED_STEPS];
-    struct run run = {.tile = tile, .codes = (const uint8_t *)codes, .chain = dot_steps(tile->width, 0)};
+    struct run run = {.tile = tile, .codes = (const uint8_t *)codes, .chain = dot_steps(tile->width, 1)};
 
     for (; run.step < tile->steps; run.step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)run.step * cell_bytes;
@@ -362,7 +362,7 @@ static run_fn *const cells_functions[WIDTHS][3][BLOCK_SIZES] = {
 static void one_panel(const struct tmac_tile *tile)
 {
     struct run run = {.tile = tile, .codes = tile->codes, .steps = tile->steps,
-                      .chain = dot_steps(tile->width, 0)};
+                      .chain = dot_steps(tile->width, 1)};
 
     cells_functions[width_index(tile->width)][tile->batch / 4][block_size(tile->block_k)](&run);
 }

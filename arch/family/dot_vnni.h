@@ -37,11 +37,11 @@ INLINE bool dot_is_wide(const tmac_width width)
     return true;
 }
 
-/* Steps that a sum takes, whose codes are up to 2^bit times as great. */
-INLINE int dot_steps(const tmac_width width, const int bit)
+/* Steps that a sum takes where gemv has so many places. */
+INLINE int dot_steps(const tmac_width width, const int places)
 {
     (void)width;
-    (void)bit;
+    (void)places;
     return TMAC_MAX_BLOCK_K / TMAC_STEP_K;
 }
 

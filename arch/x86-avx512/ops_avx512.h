@@ -196,6 +196,16 @@ INLINE vec vec_broadcast4(const uint8_t *from)
     return broadcast_4_bytes(from);
 }
 
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm512_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
 /* Bits of a where `mask` has ones, of b elsewhere. */
 INLINE vec vec_select(vec mask, vec a, vec b)
 {

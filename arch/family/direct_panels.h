@@ -17,28 +17,43 @@ struct pass_kind {
     int batch;           /* inputs of a panel */
     int inputs, vectors; /* of the pass: at most PASS_SUMS together */
     bool cells;
-    tmac_width width; /* unpacked: 8, or 4 for all others */
+    tmac_width width; /* unpacked: 8, 4, or 2 for those of 3 bits and less */
     enum block_size size;
 };
+
+enum { RUN_BLOCKS = 2 * UNPACKED_STEPS };
 
 /* A run of steps, whole blocks but for the tile's last, for all panels. */
 struct run {
     const struct tmac_tile *tile;
     const uint8_t *codes; /* cells, or struct unpacked */
     int step, steps;      /* the first, of the chunk */
-    int chain;            /* steps that a sum takes, where the width is not known */
+    int chain;            /* steps that a sum takes */
     struct ahead ahead;
+    /* Of the panel at hand, [block][input]: act_scale * unit, offset * act_sum. */
+    float factor[RUN_BLOCKS * TMAC_MAX_PANEL], offset[RUN_BLOCKS * TMAC_MAX_PANEL];
 };
 
 /* Where a pass, for some rows and inputs of a panel, is. */
 struct pass {
     const uint8_t *codes, *x;
-    const float *act_scale, *act_sum;
+    const float *factor, *offset, *act_sum;
     const uint8_t *scale, *minimum; /* of the chunk's first group */
-    vecf unit, offset;
     float *y;
-    size_t y_stride;
+    size_t y_stride; /* from one input to the next, where they are in y */
 };
+
+/* Steps that a sum takes, as far as it is known. */
+INLINE int pass_chain(const struct run *run, const struct pass_kind kind)
+{
+    return kind.cells || kind.width != TMAC_WIDTH_2 ? dot_steps(kind.width, 1) : run->chain;
+}
+
+/* Whether results are kept aside while a run is summed: measured, it pays for few of them. */
+INLINE bool pass_is_aside(const struct pass_kind kind)
+{
+    return kind.inputs * kind.vectors <= 8;
+}
 
 INLINE size_t step_bytes(const struct pass_kind kind)
 {
@@ -168,28 +183,30 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
 INLINE void pass_floats(struct pass *at, const struct pass_kind kind, size_t group,
                         const bool minimum, const vec total[PASS_SUMS])
 {
+    const size_t y_stride = pass_is_aside(kind) ? (size_t)(kind.vectors * LANES) : at->y_stride;
     struct float_rows rows[ROW_VECTORS];
     float *y = at->y;
 
     UNROLL
-    for (int v = 0; v < kind.vectors; v++) {
-        rows[v].scale = vecf_mul(load_scales(at->scale + group, v, false), at->unit);
-        if (minimum)
-            rows[v].minimum = load_scales(at->minimum + group, v, false);
-    }
+    for (int v = 0; v < kind.vectors; v++)
+        rows[v] = (struct float_rows){load_scales(at->scale + group, v, false),
+                                      load_scales(at->minimum + group, v, false)};
     UNROLL
-    for (int n = 0; n < kind.inputs; n++, y += at->y_stride) {
-        const vecf act_sum = vecf_all(at->act_sum[n]);
-        const struct float_block block = {vecf_all(at->act_scale[n]), act_sum,
-                                          vecf_mul(at->offset, act_sum)};
+    for (int n = 0; n < kind.inputs; n++, y += y_stride) {
+        const struct float_block block = {vecf_all(at->factor[n]), vecf_all(at->act_sum[n]),
+                                          vecf_all(at->offset[n])};
         UNROLL
-        for (int v = 0; v < kind.vectors; v++)
+        for (int v = 0; v < kind.vectors; v++) {
+            const vecf integer = vecf_convert(total[n * kind.vectors + v]);
+
+            if (VEC_REGISTERS < 32) /* load again */
+                rows[v].minimum = load_scales(at->minimum + group, v, false);
             vecf_store(y + LANES * v,
-                       floats_add(&block, &rows[v], minimum,
-                                  vecf_convert(total[n * kind.vectors + v]),
-                                  vecf_load(y + LANES * v)));
+                       floats_add(&block, &rows[v], minimum, integer, vecf_load(y + LANES * v)));
+        }
     }
-    at->act_scale += kind.batch;
+    at->factor += kind.batch;
+    at->offset += kind.batch;
     at->act_sum += kind.batch;
 }
 
@@ -234,9 +251,46 @@ INLINE void pass_blocks(const struct run *run, struct pass *at, const struct pas
             pass_part(tile, at, kind, block, 0, GROUPS);
         } else {
             vec total[PASS_SUMS];
-            pass_steps(at, kind, left < block_steps ? left : block_steps, run->chain, total);
+            pass_steps(at, kind, left < block_steps ? left : block_steps,
+                       pass_chain(run, kind), total);
             pass_block(tile, at, kind, block, total);
         }
+    }
+}
+
+INLINE const float *panel_floats(const float *floats, size_t panel)
+{
+    return (const float *)(const void *)((const uint8_t *)floats + panel);
+}
+
+/* What the float stage needs of panel p, for all passes over it. */
+INLINE void run_numbers(struct run *run, const struct pass_kind kind, int p)
+{
+    const struct tmac_tile *tile = run->tile;
+    const size_t panel = (size_t)p * tile->panel_stride;
+    const int first = run->step * TMAC_STEP_K / tile->block_k * kind.batch;
+    const int blocks = (run->steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
+    const float *act_scale = panel_floats(tile->act_scale, panel) + first;
+    const float *act_sum = panel_floats(tile->act_sum, panel) + first;
+
+    for (int i = 0; i < blocks * kind.batch; i++) {
+        run->factor[i] = act_scale[i] * tile->unit;
+        run->offset[i] = act_sum[i] * tile->offset;
+    }
+}
+
+/* Loads the results of a pass, or stores them. */
+INLINE void pass_results(float sums[PASS_SUMS][LANES], float *y, size_t y_stride,
+                         const struct pass_kind kind, const bool load)
+{
+    UNROLL
+    for (int i = 0; i < kind.inputs * kind.vectors; i++) {
+        float *at = y + (size_t)(i / kind.vectors) * y_stride + i % kind.vectors * LANES;
+
+        if (load)
+            vecf_store(sums[i], vecf_load(at));
+        else
+            vecf_store(at, vecf_load(sums[i]));
     }
 }
 
@@ -246,24 +300,29 @@ INLINE void run_pass(const struct run *run, const struct pass_kind kind, int p, 
     const struct tmac_tile *tile = run->tile;
     const int block = run->step * TMAC_STEP_K / tile->block_k;
     const size_t panel = (size_t)p * tile->panel_stride;
-    const size_t numbers = panel + (size_t)(block * kind.batch + n) * sizeof(float);
+    const float *act_sum = panel_floats(tile->act_sum, panel) + block * kind.batch;
     const uint8_t *scale = (const uint8_t *)tile->scale + LANES * sizeof(float) * (size_t)v;
+    float *y = tile->y + (size_t)(p * kind.batch + n) * tile->y_stride + LANES * v;
+    _Alignas(64) float sums[PASS_SUMS][LANES];
     struct pass at = {
         .codes = run->codes + v * VEC_BYTES,
         .x = tile->tables + panel + (size_t)(run->step * TMAC_STEP_K * kind.batch + 4 * n),
-        .act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale + numbers),
-        .act_sum = (const float *)(const void *)((const uint8_t *)tile->act_sum + numbers),
+        .factor = run->factor + n,
+        .offset = run->offset + n,
+        .act_sum = act_sum + n,
         .scale = scale,
         .minimum = tile->minimum
                        ? (const uint8_t *)tile->minimum + LANES * sizeof(float) * (size_t)v
                        : scale,
-        .unit = vecf_all(tile->unit),
-        .offset = vecf_here(vecf_all(tile->offset / tile->unit)), /* a power of two: exact */
-        .y = tile->y + (size_t)(p * kind.batch + n) * tile->y_stride + LANES * v,
+        .y = pass_is_aside(kind) ? sums[0] : y,
         .y_stride = tile->y_stride,
     };
 
+    if (pass_is_aside(kind))
+        pass_results(sums, y, tile->y_stride, kind, true);
     pass_blocks(run, &at, kind, block);
+    if (pass_is_aside(kind))
+        pass_results(sums, y, tile->y_stride, kind, false);
 }
 
 INLINE void run_passes(struct run *run, const struct pass_kind kind)
@@ -271,6 +330,7 @@ INLINE void run_passes(struct run *run, const struct pass_kind kind)
     for (int p = 0; p < run->tile->panels; p++) {
         if (!kind.cells)
             ahead_prefetch_part(&run->ahead);
+        run_numbers(run, kind, p);
         for (int v = 0; v < ROW_VECTORS; v += kind.vectors)
             for (int n = 0; n < kind.batch; n += kind.inputs)
                 run_pass(run, kind, p, v, n);
@@ -291,25 +351,34 @@ enum { UNPACKED_VECTORS = PASS_SUMS / UNPACKED_INPUTS };
 #define UNPACKED(name, width, size)                                                                \
     PASSES(name, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false, width, size)
 
-UNPACKED(unpacked_half_step, TMAC_WIDTH_4, HALF_STEP)
-UNPACKED(unpacked_step, TMAC_WIDTH_4, ONE_STEP)
-UNPACKED(unpacked_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
+UNPACKED(unpacked_half_step, TMAC_WIDTH_2, HALF_STEP)
+UNPACKED(unpacked_step, TMAC_WIDTH_2, ONE_STEP)
+UNPACKED(unpacked_steps, TMAC_WIDTH_2, SEVERAL_STEPS)
+UNPACKED(unpacked_4_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
 UNPACKED(unpacked_8_half_step, TMAC_WIDTH_8, HALF_STEP)
 UNPACKED(unpacked_8_step, TMAC_WIDTH_8, ONE_STEP)
 UNPACKED(unpacked_8_steps, TMAC_WIDTH_8, SEVERAL_STEPS)
 
-/* [8 bits] */
-static run_fn *const unpacked_functions[2][BLOCK_SIZES] = {
-    {unpacked_half_step, unpacked_step, unpacked_steps},
-    {unpacked_8_half_step, unpacked_8_step, unpacked_8_steps}};
+static run_fn *unpacked_function(tmac_width width, enum block_size size)
+{
+    static run_fn *const functions[3][BLOCK_SIZES] = {
+        {unpacked_half_step, unpacked_step, unpacked_steps},
+        {unpacked_half_step, unpacked_step, unpacked_4_steps},
+        {unpacked_8_half_step, unpacked_8_step, unpacked_8_steps}};
+
+    return functions[width == TMAC_WIDTH_8 ? 2 : width == TMAC_WIDTH_4][size];
+}
 
 static void many_panels(const struct tmac_tile *tile)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
     struct unpacked codes[UNPACKED_STEPS];
-    struct run run = {.tile = tile, .codes = (const uint8_t *)codes, .chain = dot_steps(tile->width, 1)};
+    struct run run;
 
-    for (; run.step < tile->steps; run.step += UNPACKED_STEPS) {
+    run.tile = tile;
+    run.codes = (const uint8_t *)codes;
+    run.chain = dot_steps(tile->width, 1);
+    for (run.step = 0; run.step < tile->steps; run.step += UNPACKED_STEPS) {
         const uint8_t *cells = tile->codes + (size_t)run.step * cell_bytes;
         const int left = tile->steps - run.step;
 
@@ -317,7 +386,7 @@ static void many_panels(const struct tmac_tile *tile)
         run.ahead = ahead_of(cells + UNPACKED_STEPS * cell_bytes, UNPACKED_STEPS * cell_bytes,
                              tile->panels);
         unpack_steps(codes, cells, run.steps, tile->width);
-        unpacked_functions[tile->width == TMAC_WIDTH_8][block_size(tile->block_k)](&run);
+        unpacked_function(tile->width, block_size(tile->block_k))(&run);
     }
 }
 
@@ -361,10 +430,21 @@ static run_fn *const cells_functions[WIDTHS][3][BLOCK_SIZES] = {
 
 static void one_panel(const struct tmac_tile *tile)
 {
-    struct run run = {.tile = tile, .codes = tile->codes, .steps = tile->steps,
-                      .chain = dot_steps(tile->width, 1)};
+    const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, tile->width);
+    const int most = RUN_BLOCKS * tile->block_k / TMAC_STEP_K;
+    run_fn *const function =
+        cells_functions[width_index(tile->width)][tile->batch / 4][block_size(tile->block_k)];
+    struct run run;
 
-    cells_functions[width_index(tile->width)][tile->batch / 4][block_size(tile->block_k)](&run);
+    run.tile = tile;
+    run.chain = dot_steps(tile->width, 1);
+    for (run.step = 0; run.step < tile->steps; run.step += most) {
+        const int left = tile->steps - run.step;
+
+        run.steps = left < most ? left : most;
+        run.codes = tile->codes + (size_t)run.step * cell_bytes;
+        function(&run);
+    }
 }
 
 static void direct_panels(const struct tmac_tile *tile)

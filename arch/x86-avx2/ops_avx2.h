@@ -168,6 +168,7 @@ TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf intege
 
 enum {
     ROW_VECTORS = 4, /* of a tile of 32 rows */
+    VEC_REGISTERS = 16,
     VEC_BYTES = 32,
     GEMV_VECTORS = 4,
     PASS_SUMS = 8,

@@ -180,6 +180,7 @@ TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integ
 
 enum {
     ROW_VECTORS = 2, /* of a tile of 32 rows */
+    VEC_REGISTERS = 32,
     VEC_BYTES = 64,
     GEMV_VECTORS = 2,
     PASS_SUMS = 16,

@@ -162,4 +162,88 @@ TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf intege
     return avx2_block_add(block, row, integer, acc);
 }
 
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+#include "../family/inline.h"
+
+enum {
+    ROW_VECTORS = 4, /* of a tile of 32 rows */
+    VEC_REGISTERS = 16,
+    VEC_BYTES = 32,
+    GEMV_VECTORS = 4,
+    PASS_SUMS = 8,
+    UNPACKED_INPUTS = 2
+};
+
+INLINE vec vec_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    int32_t four;
+
+    memcpy(&four, from, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm256_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm256_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm256_cvtepi32_ps(integers);
+}
+
+INLINE vecf vecf_here(vecf v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx2_scales(scales, LANES * v, half);
+}
+
+INLINE void vec_prefetch_scales(const uint8_t *scales)
+{
+    _mm_prefetch((const char *)scales + AVX2_AHEAD_SCALES, _MM_HINT_T0);
+}
+
 #endif

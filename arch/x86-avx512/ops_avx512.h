@@ -176,4 +176,85 @@ TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integ
     return float_stage_rows(stage, row, integer, acc);
 }
 
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+enum {
+    ROW_VECTORS = 2, /* of a tile of 32 rows */
+    VEC_REGISTERS = 32,
+    VEC_BYTES = 64,
+    GEMV_VECTORS = 2,
+    PASS_SUMS = 16,
+    UNPACKED_INPUTS = 8
+};
+
+INLINE vec vec_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    return broadcast_4_bytes(from);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm512_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xCA);
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm512_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm512_cvtepi32_ps(integers);
+}
+
+/* A vector of one number, such that the compiler cannot see it. Else it would multiply by what is
+ * broadcast from memory as a scalar, and broadcast the product through port 5, which the shuffles
+ * need; so it multiplies by the broadcast, which is free. */
+INLINE vecf vecf_here(vecf v)
+{
+    return opaque_ps(v);
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx512_scales(scales, LANES * v, half);
+}
+
+INLINE void vec_prefetch_scales(const uint8_t *scales)
+{
+    _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
+}
+
 #endif

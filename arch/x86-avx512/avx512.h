@@ -9,7 +9,11 @@
 #include <string.h>
 
 /* Kernels are templates: always-inline functions whose const parameters are known at each call. */
+#ifdef __OPTIMIZE__
 #define INLINE static inline __attribute__((always_inline))
+#else /* nothing is decided then, and inlining would only take minutes */
+#define INLINE static inline
+#endif
 
 /* Before a loop whose bounds are such constants. */
 #ifdef __clang__

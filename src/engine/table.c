@@ -73,7 +73,7 @@ static int64_t scale_count(const tmac_activations *x)
     return x->scale_group ? (x->cols - 1) / x->scale_group + 1 : 1;
 }
 
-tmac_status tmac_activations_check(const tmac_activations *x)
+tmac_status tmac_activations_check(const tmac_activations *x, bool with_data)
 {
     static const uint8_t element[] = {4, 2, 2, 1}; /* bytes, by type */
 
@@ -83,10 +83,10 @@ tmac_status tmac_activations_check(const tmac_activations *x)
         return TMAC_ERROR_SHAPE;
     if (x->batch == 0)
         return TMAC_OK;
-    if (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales))
+    if (with_data && (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales)))
         return TMAC_ERROR_NULL;
-    if ((uintptr_t)x->data % element[x->type] ||
-        (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float)))
+    if (with_data && ((uintptr_t)x->data % element[x->type] ||
+                      (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float))))
         return TMAC_ERROR_ALIGNMENT;
     if (!fits(x->stride ? x->stride : x->cols, x->batch, 4))
         return TMAC_ERROR_OVERFLOW;
@@ -137,13 +137,17 @@ static bool keeps_int8(const struct tmac_table_shape *shape, const tmac_activati
            x->scale_group % shape->block_k == 0;
 }
 
-tmac_status tmac_table_source_check(const struct tmac_table_source *source)
+tmac_status tmac_activations_suit(const tmac_activations *x, uint32_t table_layout, bool exact)
 {
-    const tmac_activations *x = source->activations;
+    enum tmac_table_kind kind;
+    int block_k, group_k;
+    const tmac_status status = tmac_table_layout_split(table_layout, &kind, &block_k, &group_k);
 
-    if (source->exact && source->shape->kind != TMAC_TABLE_INT8)
+    if (status != TMAC_OK)
+        return status;
+    if (exact && kind != TMAC_TABLE_INT8)
         return TMAC_ERROR_FAMILY;
-    if (source->exact && x->type == TMAC_ACTIVATION_I8 && x->scale_group % TMAC_MAX_BLOCK_K)
+    if (exact && x->type == TMAC_ACTIVATION_I8 && x->scale_group % TMAC_MAX_BLOCK_K)
         return TMAC_ERROR_GROUP;
     return TMAC_OK;
 }
@@ -186,6 +190,11 @@ static void given_scales(const struct tmac_table_source *source, int64_t input, 
     }
 }
 
+static int64_t input_of(const struct tmac_table_source *source, int64_t n)
+{
+    return source->order ? source->order[n] / source->uses : source->first + n;
+}
+
 /* `whole` are the scales of the panel's inputs, where the mode is exact. */
 static void build_chunk(const struct tmac_table_source *source, const struct tmac_panel *panel,
                         const float whole[TMAC_MAX_PANEL], int64_t k, uint8_t *tables)
@@ -210,7 +219,7 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
 
     for (size_t n = 0; n < batch; n++) {
         const size_t inside = n * (shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes);
-        const int64_t input = panel->first + (int64_t)n;
+        const int64_t input = input_of(source, panel->first + (int64_t)n);
         float *scales = (float *)(void *)(tables + panel->scales);
         float *sums = (float *)(void *)(tables + panel->sums);
 
@@ -242,7 +251,7 @@ static void build_panel(const struct tmac_table_source *source, const struct tma
 
     for (int n = 0; n < panel->batch && begin < end; n++)
         if (source->exact && source->activations->type != TMAC_ACTIVATION_I8)
-            whole[n] = input_scale(source, panel->first + n);
+            whole[n] = input_scale(source, input_of(source, panel->first + n));
     for (int64_t chunk = begin; chunk < end; chunk++)
         build_chunk(source, panel, whole, chunk * CHUNK_K, tables);
 }

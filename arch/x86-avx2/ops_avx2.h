@@ -154,12 +154,51 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(high, exponent)), bias);
 }
 
-/* The float stage of a block and an input. */
-#define vec_block avx2_block
-
-TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf integer, vecf acc)
+/* Indices from the half-bytes of 32 bytes of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+TEMPLATE vec vec_low_index(const uint8_t *at)
 {
-    return avx2_block_add(block, row, integer, acc);
+    return vec_and(vec_bytes(15), vec_load(at));
+}
+
+TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
+{
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+TEMPLATE vec vec_upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
+}
+
+/* Of a stream of f16 scales beside the codes. */
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    (void)bytes; /* lines come in pairs */
+    _mm_prefetch((const char *)scales + AVX2_AHEAD_SCALES, _MM_HINT_T0);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    __asm__("" : "+x"(v));
+    return v;
 }
 
 /* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */

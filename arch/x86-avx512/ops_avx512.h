@@ -161,19 +161,51 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(second, exponent)), bias);
 }
 
-/* The float stage of a block and an input. */
-#define vec_block float_stage
-
-TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int input,
-                                        const int batch, const bool minimum, const bool half)
+/* Indices from the half-bytes of 64 bytes of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+TEMPLATE vec vec_low_index(const uint8_t *at)
 {
-    (void)minimum; /* the stage looks itself */
-    return float_stage_begin(tile, float_stage_offset(tile), number, input, batch, ROWS, half);
+    return vec_and(vec_bytes(15), vec_load(at));
 }
 
-TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integer, vecf acc)
+TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
 {
-    return float_stage_rows(stage, row, integer, acc);
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+TEMPLATE vec vec_upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
+}
+
+/* Of a stream of f16 scales beside the codes. */
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    UNROLL
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)scales + AHEAD_SCALES + line, _MM_HINT_T0);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    return opaque_ps(v);
 }
 
 /* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */

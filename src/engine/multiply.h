@@ -5,7 +5,7 @@
 
 #include "engine/choose.h"
 #include "layouts/packed.h"
-#include "engine/table.h"
+#include "engine/inputs.h"
 
 /* Whether the multiplication has room for it. */
 bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape);

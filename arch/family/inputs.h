@@ -109,7 +109,8 @@ TEMPLATE int32_t round_even(float x)
 }
 
 /* T and S of a block's groups; returns what a unit of S stands for. */
-TEMPLATE float lookup_group_sums(const struct tmac_build *build, int block, float scale, const int group_k)
+TEMPLATE float lookup_group_sums(const struct tmac_build *build, int block, float scale,
+                                 const int group_k)
 {
     const int groups = build->block_k / group_k;
     const float *x = build->x + (size_t)block * (size_t)build->block_k;
@@ -139,7 +140,8 @@ TEMPLATE float lookup_group_sums(const struct tmac_build *build, int block, floa
 TEMPLATE void build_lookup(const struct tmac_build *build, const uint8_t flip)
 {
     for (int b = 0; b < build->blocks; b++) {
-        const size_t begin = (size_t)b * (size_t)build->block_k, meta = (size_t)b * build->meta_stride;
+        const size_t begin = (size_t)b * (size_t)build->block_k,
+                     meta = (size_t)b * build->meta_stride;
         const float *x = build->x + begin;
         const float max = lookup_max(x, build->block_k), factor = block_factor(max);
         const float scale = block_meta(max, max / 127.0f * 0.5f);
@@ -149,7 +151,8 @@ TEMPLATE void build_lookup(const struct tmac_build *build, const uint8_t flip)
             build->sum[meta] = block_meta(max, block_sum(x, build->block_k, false, 1));
         for (int k = 0; k < build->block_k; k += 16) {
             const size_t at = begin + (size_t)k;
-            uint8_t *to = build->tables + at / TMAC_STEP_K * build->step_stride + at % TMAC_STEP_K * 4;
+            uint8_t *to =
+                build->tables + at / TMAC_STEP_K * build->step_stride + at % TMAC_STEP_K * 4;
 
             if (factor == 0.0f) /* 0 * infinity would be NaN */
                 memset(to, flip, 64);
@@ -231,12 +234,14 @@ TEMPLATE int32_t int8_block(const struct tmac_build *build, size_t begin, float 
 static void build_int8(const struct tmac_build *build)
 {
     for (int b = 0; b < build->blocks; b++) {
-        const size_t begin = (size_t)b * (size_t)build->block_k, meta = (size_t)b * build->meta_stride;
+        const size_t begin = (size_t)b * (size_t)build->block_k,
+                     meta = (size_t)b * build->meta_stride;
         const float *given = build->given;
         const float max =
             given ? fabsf(given[b]) * 127.0f : int8_max(build->x + begin, build->block_k);
         const float scale = given ? given[b] : max / 127.0f, factor = block_factor(max);
-        const int32_t sum = int8_block(build, begin, given && factor != 0.0f ? 1.0f / scale : factor);
+        const int32_t sum =
+            int8_block(build, begin, given && factor != 0.0f ? 1.0f / scale : factor);
 
         build->scale[meta] = block_meta(max, scale);
         build->sum[meta] = block_meta(max, scale * (float)sum);

@@ -22,7 +22,8 @@ TEMPLATE vecf packed_scales(const tmac_scale_type type, const uint8_t *from, siz
 }
 
 /* f16 or bf16 to floats. */
-TEMPLATE void run_to_floats(const tmac_scale_type type, const uint16_t *from, float *to, size_t count)
+TEMPLATE void run_to_floats(const tmac_scale_type type, const uint16_t *from, float *to,
+                            size_t count)
 {
     size_t i = 0;
 
@@ -78,8 +79,8 @@ TEMPLATE void next_group(struct scale_cursor *at, const struct tmac_scale_geomet
 }
 
 /* LANES rows of a group, from `row` on. */
-TEMPLATE void expand_rows(const struct tmac_expand *expand, const struct scale_cursor *at, size_t row,
-                          float *scale, float *minimum, const tmac_scale_type type,
+TEMPLATE void expand_rows(const struct tmac_expand *expand, const struct scale_cursor *at,
+                          size_t row, float *scale, float *minimum, const tmac_scale_type type,
                           const tmac_zero zero, const tmac_sub_format sub)
 {
     const size_t rows = (size_t)expand->tile_rows;

@@ -203,8 +203,8 @@ TEMPLATE veci veci_max(veci a, veci b)
 
 TEMPLATE int32_t veci_most(veci v)
 {
-    __m128i m = _mm_max_epi32(_mm256_castsi256_si128((__m256i)v),
-                              _mm256_extracti128_si256((__m256i)v, 1));
+    __m128i m =
+        _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
 
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
     return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));

@@ -223,11 +223,12 @@ TEMPLATE int32_t veci_most(veci v)
 /* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
 TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 {
-    const vec mirror = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
+    const vec mirror =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
     const vec words = _mm512_packs_epi32((vec)low, (vec)high);
     const vec tables = _mm512_shuffle_epi8(words, mirror);
-    const vec all = _mm512_mask_sub_epi8(tables, 0xff00ff00ff00ff00, _mm512_setzero_si512(), tables);
+    const vec all =
+        _mm512_mask_sub_epi8(tables, 0xff00ff00ff00ff00, _mm512_setzero_si512(), tables);
 
     vec_store(to, vec_xor(all, vec_bytes((char)flip)));
 }

@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "host.h"
 #include "parallel.h"
+#include "tuning_file.h"
 #include "types.h"
 
 namespace plugin {
@@ -22,7 +23,8 @@ tmac_context *make_engine(tmac_status *status)
 
     options.struct_size = sizeof options;
     options.threads = 1;
-    if (tmac_tuning_create(&tuning) == TMAC_OK && tmac_tuning_load(tuning, nullptr) == TMAC_OK)
+    if (tmac_tuning_create(&tuning) == TMAC_OK &&
+        tuning_file_load(tuning, nullptr, status) == TUNING_FILE_OK)
         options.tuning = tuning;
     *status = tmac_context_create(&options, &context);
     tmac_tuning_free(tuning);

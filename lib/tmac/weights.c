@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/threads.h"
 #include "check.h"
 
 #include "formats/ggml_format.h"
@@ -154,6 +155,7 @@ tmac_status tmac_packed_query(const tmac_context *context, const tmac_weights_de
         .family = layout_family(shape.spec.layout),
         .layout = tmac_layout_name(shape.spec.layout),
         .kernel = kernels.kernel[TMAC_BATCH_1]->name,
+        .native = tmac_choice_is_native(&kernels),
     };
     return tmac_struct_write(out, &plan, sizeof plan, sizeof plan);
 }
@@ -216,13 +218,14 @@ tmac_status tmac_packed_finish(void *packed, size_t bytes)
 tmac_status tmac_weights_attach(const tmac_context *context, const void *packed, size_t bytes,
                                 uint32_t flags, tmac_weights **out)
 {
+    struct tmac_choice kernels;
     struct tmac_shape shape;
     tmac_status status;
     bool finished;
 
     if (!context || !out)
         return TMAC_ERROR_NULL;
-    if (flags & ~TMAC_ATTACH_NO_CHECKSUM)
+    if (flags & ~(TMAC_ATTACH_NO_CHECKSUM | TMAC_ATTACH_NATIVE))
         return TMAC_ERROR_ENUM;
     if ((status = check_memory(packed, bytes, 0)) ||
         (status = tmac_header_read(packed, bytes, &shape, &finished)))
@@ -232,6 +235,9 @@ tmac_status tmac_weights_attach(const tmac_context *context, const void *packed,
     if (!(flags & TMAC_ATTACH_NO_CHECKSUM) &&
         (!finished || !tmac_header_checksum_matches(&shape, packed)))
         return TMAC_ERROR_PACKED_CHECKSUM;
+    tmac_choose_kernels(context, &shape.spec, &kernels);
+    if ((flags & TMAC_ATTACH_NATIVE) && !tmac_choice_is_native(&kernels))
+        return TMAC_ERROR_NOT_NATIVE;
     return make_handle(context, &shape, packed, NULL, out);
 }
 
@@ -256,6 +262,7 @@ tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *o
         .layout = tmac_layout_name(spec->layout),
         .kernel = weights->kernels.kernel[TMAC_BATCH_1]->name,
         .packed = weights->packed,
+        .native = tmac_choice_is_native(&weights->kernels),
     };
     return tmac_struct_write(out, &info, sizeof info, sizeof info);
 }

@@ -71,7 +71,7 @@ static int64_t scale_count(const tmac_activations *x)
     return x->scale_group ? (x->cols - 1) / x->scale_group + 1 : 1;
 }
 
-tmac_status tmac_activations_check(const tmac_activations *x)
+tmac_status tmac_activations_check(const tmac_activations *x, bool with_data)
 {
     static const uint8_t element[] = {4, 2, 2, 1}; /* bytes, by type */
 
@@ -81,10 +81,10 @@ tmac_status tmac_activations_check(const tmac_activations *x)
         return TMAC_ERROR_SHAPE;
     if (x->batch == 0)
         return TMAC_OK;
-    if (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales))
+    if (with_data && (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales)))
         return TMAC_ERROR_NULL;
-    if ((uintptr_t)x->data % element[x->type] ||
-        (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float)))
+    if (with_data && ((uintptr_t)x->data % element[x->type] ||
+                      (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float))))
         return TMAC_ERROR_ALIGNMENT;
     if (!fits(x->stride ? x->stride : x->cols, x->batch, 4))
         return TMAC_ERROR_OVERFLOW;
@@ -108,7 +108,8 @@ static float i8_scale(const tmac_activations *x, int64_t input, int64_t k)
 static const void *activation(const tmac_activations *x, int64_t input, int64_t k)
 {
     static const int64_t element[] = {4, 2, 2, 1}; /* bytes, by type */
-    return (const uint8_t *)x->data + (input * (x->stride ? x->stride : x->cols) + k) * element[x->type];
+    return (const uint8_t *)x->data +
+           (input * (x->stride ? x->stride : x->cols) + k) * element[x->type];
 }
 
 /* Activations [k, k + count) of an input as floats; k is a multiple of 16, as is every scale's group. */
@@ -144,13 +145,17 @@ static bool keeps_int8(const struct tmac_table_shape *shape, const tmac_activati
            x->scale_group % shape->block_k == 0;
 }
 
-tmac_status tmac_table_source_check(const struct tmac_table_source *source)
+tmac_status tmac_activations_suit(const tmac_activations *x, uint32_t table_layout, bool exact)
 {
-    const tmac_activations *x = source->activations;
+    enum tmac_table_kind kind;
+    int block_k, group_k;
+    const tmac_status status = tmac_table_layout_split(table_layout, &kind, &block_k, &group_k);
 
-    if (source->exact && source->shape->kind != TMAC_TABLE_INT8)
+    if (status != TMAC_OK)
+        return status;
+    if (exact && kind != TMAC_TABLE_INT8)
         return TMAC_ERROR_FAMILY;
-    if (source->exact && x->type == TMAC_ACTIVATION_I8 && x->scale_group % TMAC_MAX_BLOCK_K)
+    if (exact && x->type == TMAC_ACTIVATION_I8 && x->scale_group % TMAC_MAX_BLOCK_K)
         return TMAC_ERROR_GROUP;
     return TMAC_OK;
 }
@@ -189,8 +194,8 @@ struct chunk {
 
 /* Points the builder at `count` activations of an input and zeros after them; `whole` is the input's
  * scale, in exact mode. */
-static void chunk_source(const struct tmac_table_source *source, int64_t input, int64_t k, int count,
-                         float whole, struct chunk *chunk, struct tmac_build *build)
+static void chunk_source(const struct tmac_table_source *source, int64_t input, int64_t k,
+                         int count, float whole, struct chunk *chunk, struct tmac_build *build)
 {
     const tmac_activations *x = source->activations;
     const int chunk_k = build->blocks * build->block_k;
@@ -216,6 +221,11 @@ static void chunk_source(const struct tmac_table_source *source, int64_t input, 
         load(source->tools, x, input, k, count, chunk->values);
         memset(chunk->values + count, 0, rest * sizeof *chunk->values);
     }
+}
+
+static int64_t input_of(const struct tmac_table_source *source, int64_t n)
+{
+    return source->order ? source->order[n] / source->uses : source->first + n;
 }
 
 /* `whole` are the scales of the panel's inputs, where the mode is exact. */
@@ -244,8 +254,8 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
         build.group_sum = (int16_t *)(void *)(tables + panel->group_sums) +
                           (size_t)(k / shape->group_k) * batch * kinds;
     for (int n = 0; n < panel->batch; n++) {
-        chunk_source(source, panel->first + n, k, left < chunk_k ? (int)left : chunk_k, whole[n],
-                     &chunk, &build);
+        chunk_source(source, input_of(source, panel->first + n), k,
+                     left < chunk_k ? (int)left : chunk_k, whole[n], &chunk, &build);
         source->tools->build[shape->kind](&build);
         build.tables += shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes;
         build.scale++;
@@ -263,7 +273,7 @@ static void build_panel(const struct tmac_table_source *source, const struct tma
 
     for (int n = 0; n < panel->batch && begin < end; n++)
         if (source->exact && source->activations->type != TMAC_ACTIVATION_I8)
-            whole[n] = input_scale(source, panel->first + n);
+            whole[n] = input_scale(source, input_of(source, panel->first + n));
     for (int64_t chunk = begin; chunk < end; chunk++)
         build_chunk(source, panel, whole, chunk * CHUNK_K, tables);
 }

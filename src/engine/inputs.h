@@ -37,8 +37,12 @@ tmac_status tmac_table_bytes(const struct tmac_table_shape *shape, size_t *bytes
 /* The panel that starts at input `first`. */
 struct tmac_panel tmac_table_panel(const struct tmac_table_shape *shape, int64_t first);
 
-/* Checks activations, all but their data. */
-tmac_status tmac_activations_check(const tmac_activations *activations);
+/* Checks activations, all but their data; that may be NULL unless `with_data`. */
+tmac_status tmac_activations_check(const tmac_activations *activations, bool with_data);
+
+/* Whether tables of this layout can be built of them, in TMAC_MODE_EXACT or not. */
+tmac_status tmac_activations_suit(const tmac_activations *activations, uint32_t table_layout,
+                                  bool exact);
 
 /* What tables are built of, and how. */
 struct tmac_table_source {
@@ -46,10 +50,11 @@ struct tmac_table_source {
     const struct tmac_table_shape *shape;
     const tmac_activations *activations;
     bool exact; /* TMAC_MODE_EXACT: one scale per input */
+    /* Which inputs: tables n are of input order[n] / uses; without an order, of first + n. */
+    int64_t first;
+    const int64_t *order;
+    int64_t uses;
 };
-
-/* Whether these tables can be built of these activations. */
-tmac_status tmac_table_source_check(const struct tmac_table_source *source);
 
 /* Builds part `part` of `parts`. */
 void tmac_table_build(const struct tmac_table_source *source, int part, int parts, uint8_t *tables);

@@ -75,6 +75,15 @@ enum tmac_layout tmac_layout_named(const char *name)
     return (enum tmac_layout)layout;
 }
 
+bool tmac_spec_equal(const struct tmac_spec *a, const struct tmac_spec *b)
+{
+    return a->rows == b->rows && a->cols == b->cols && a->group == b->group &&
+           a->super_group == b->super_group && a->width == b->width && a->layout == b->layout &&
+           a->scale_type == b->scale_type && a->zero_kind == b->zero_kind &&
+           a->sub_format == b->sub_format && a->sub_bits == b->sub_bits &&
+           a->whole_row == b->whole_row && a->zero == b->zero && a->scale_unit == b->scale_unit;
+}
+
 static tmac_status check_spec(const struct tmac_spec *spec)
 {
     if (spec->rows < 1 || spec->cols < 1)

@@ -53,6 +53,9 @@ static inline int tmac_shape_own_place(const struct tmac_shape *shape, int row)
 /* Whether a layout can hold such weights; spec->layout does not matter. */
 bool tmac_layout_holds(enum tmac_layout layout, const struct tmac_spec *spec);
 
+/* Whether packed bytes of both are read the same way. */
+bool tmac_spec_equal(const struct tmac_spec *a, const struct tmac_spec *b);
+
 /* Activations that share a table scale. */
 int tmac_spec_block_k(const struct tmac_spec *spec);
 

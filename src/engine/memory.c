@@ -6,9 +6,6 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -33,34 +30,4 @@ void tmac_default_release(void *host, void *memory)
 {
     (void)host;
     free(memory);
-}
-
-int tmac_default_threads(void)
-{
-#ifdef _OPENMP
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
-}
-
-int tmac_tasks(const struct tmac_context *context, double work, double least)
-{
-    const double tasks = work / least;
-
-    return tasks >= context->threads ? context->threads : tasks > 1 ? (int)tasks : 1;
-}
-
-void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg)
-{
-    if (context->parallel_for && count > 1) {
-        context->parallel_for(context->parallel_host, count, task, arg);
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(context->threads)                                             \
-    schedule(static, 1) if (count > 1 && context->threads > 1)
-#endif
-    for (int i = 0; i < count; i++)
-        task(arg, i);
 }

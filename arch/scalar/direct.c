@@ -2,8 +2,8 @@
  * The direct family in plain C: codes times int8 activations. */
 #include "scalar.h"
 
-/* The code's field in a DIRECT cell of `bits` bits (1, 2 or 4) for row `row` and activation `k`. */
-static unsigned direct_field(const uint8_t *cell, int bits, int row, int k)
+/* The field that a slice's cell of `bits` bits (1, 2, 4 or 8) has for row `row` and activation `k`. */
+static unsigned slice_field(const uint8_t *cell, int bits, int row, int k)
 {
     const int group = k / 4;  /* of 4 neighbouring activations: 0..7 */
     const int vectors = bits; /* z runs over `bits` vectors of 64 bytes */
@@ -15,18 +15,11 @@ static unsigned direct_field(const uint8_t *cell, int bits, int row, int k)
 
 static unsigned direct_code(const uint8_t *cell, tmac_width width, int row, int k)
 {
-    const size_t low_cell = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, TMAC_WIDTH_2);
+    const int low = tmac_slice_low(width), high = tmac_slice_high(width);
+    const size_t low_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, (tmac_width)low);
+    const unsigned code = slice_field(cell, low, row, k);
 
-    switch (width) {
-    case TMAC_WIDTH_1:
-        return direct_field(cell, 1, row, k);
-    case TMAC_WIDTH_3:
-        return direct_field(cell, 2, row, k) | direct_field(cell + low_cell, 1, row, k) << 2;
-    case TMAC_WIDTH_4:
-        return direct_field(cell, 4, row, k);
-    default:
-        return direct_field(cell, 2, row, k);
-    }
+    return high ? code | slice_field(cell + low_bytes, high, row, k) << low : code;
 }
 
 int32_t scalar_direct_integer(const struct tmac_tile *tile, int input, int row, int half_begin,

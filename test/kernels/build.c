@@ -6,7 +6,7 @@
 
 #include "guard.h"
 #include "random.h"
-#include "rungs.h"
+#include "subjects.h"
 
 /* One kind per block, so that special blocks have ordinary neighbours. */
 enum input {
@@ -174,8 +174,8 @@ static void free_case(struct build_case *c)
         guard_free(all[i]);
 }
 
-static void run(struct rung *rung, const struct build_case *c, const struct guard *tables,
-                const struct guard *scale, const struct guard *sum)
+static void run(const struct subject *subject, const struct build_case *c,
+                const struct guard *tables, const struct guard *scale, const struct guard *sum)
 {
     struct tmac_build build = c->build;
     const size_t input_bytes = c->kind == TMAC_TABLE_INT8 ? 4 : 128;
@@ -183,16 +183,14 @@ static void run(struct rung *rung, const struct build_case *c, const struct guar
     build.tables = (uint8_t *)tables->at + (size_t)c->input * input_bytes;
     build.scale = (float *)scale->at + c->input;
     build.sum = (float *)sum->at + c->input;
-    rung_enter(rung, ENTRY_BUILD + c->kind,
-               "tables %s, block_k %d, blocks %d, input %d of %d, given scales %d; case %d",
-               kind_names[c->kind], build.block_k, build.blocks, c->input, c->batch, c->given,
-               c->index);
-    rung->kernels.build[c->kind](&build);
+    subject_enter(
+        subject, "tables %s, block_k %d, blocks %d, input %d of %d, given scales %d; case %d",
+        kind_names[c->kind], build.block_k, build.blocks, c->input, c->batch, c->given, c->index);
+    subject->tools->build[c->kind](&build);
 }
 
-static void compare(struct rung *rung, struct build_case *c)
+static void compare(struct subject *subject, struct build_case *c)
 {
-    const int entry = ENTRY_BUILD + c->kind;
     const uint8_t *tables = c->tables.at, *tables_expected = c->tables_expected.at;
     const float *scale = c->scale.at, *scale_expected = c->scale_expected.at;
     const float *sum = c->sum.at, *sum_expected = c->sum_expected.at;
@@ -204,16 +202,16 @@ static void compare(struct rung *rung, struct build_case *c)
     while (at < c->tables.size && tables[at] == tables_expected[at])
         at++;
     if (at < c->tables.size)
-        rung_fail(rung, entry, "table byte %zu (step %zu): %d instead of %d", at,
-                  at / c->build.step_stride, tables[at], tables_expected[at]);
+        subject_fail(subject, "table byte %zu (step %zu): %d instead of %d", at,
+                     at / c->build.step_stride, tables[at], tables_expected[at]);
     else if (wrong_scale < meta)
-        rung_fail(rung, entry, "scale %zu: %.9g instead of %.9g", wrong_scale,
-                  (double)scale[wrong_scale], (double)scale_expected[wrong_scale]);
+        subject_fail(subject, "scale %zu: %.9g instead of %.9g", wrong_scale,
+                     (double)scale[wrong_scale], (double)scale_expected[wrong_scale]);
     else if (wrong_sum < meta)
-        rung_fail(rung, entry, "sum %zu: %.9g instead of %.9g", wrong_sum, (double)sum[wrong_sum],
-                  (double)sum_expected[wrong_sum]);
+        subject_fail(subject, "sum %zu: %.9g instead of %.9g", wrong_sum, (double)sum[wrong_sum],
+                     (double)sum_expected[wrong_sum]);
     else if (!guard_intact(&c->tables) || !guard_intact(&c->scale) || !guard_intact(&c->sum))
-        rung_fail(rung, entry, "wrote outside of tables, scale or sum");
+        subject_fail(subject, "wrote outside of tables, scale or sum");
 }
 
 static void restore(struct guard *guard, const struct guard *before)
@@ -224,21 +222,21 @@ static void restore(struct guard *guard, const struct guard *before)
 /* Every kernel finds the same bytes before it, and must leave those of other inputs so. */
 static void run_case(struct build_case *c)
 {
-    struct rng rng = rng_stream(test_seed, (uint64_t)(ENTRY_BUILD + c->kind), (uint64_t)c->index);
+    struct rng rng = rng_stream(test_seed, (uint64_t)(STREAM_BUILD + c->kind), (uint64_t)c->index);
 
     c->input = rng_between(&rng, 0, c->batch - 1);
     c->given = c->kind == TMAC_TABLE_INT8 && rng_between(&rng, 0, 2) == 0;
     c->build.blocks = rng_between(&rng, 1, 9);
     make_case(c, &rng);
-    run(&rungs[0], c, &c->tables_expected, &c->scale_expected, &c->sum_expected);
-    for (int i = 1; i < rung_count; i++)
-        if (rung_runs(&rungs[i], ENTRY_BUILD + c->kind)) {
-            restore(&c->tables, &c->tables_before);
-            restore(&c->scale, &c->scale_before);
-            restore(&c->sum, &c->sum_before);
-            run(&rungs[i], c, &c->tables, &c->scale, &c->sum);
-            compare(&rungs[i], c);
-        }
+    run(scalar_subject(FUNCTION_BUILD + c->kind), c, &c->tables_expected, &c->scale_expected,
+        &c->sum_expected);
+    for (struct subject *s = NULL; (s = next_subject(s, FUNCTION_BUILD + c->kind));) {
+        restore(&c->tables, &c->tables_before);
+        restore(&c->scale, &c->scale_before);
+        restore(&c->sum, &c->sum_before);
+        run(s, c, &c->tables, &c->scale, &c->sum);
+        compare(s, c);
+    }
     free_case(c);
 }
 
@@ -257,5 +255,5 @@ void test_build(void **state)
             c.build.block_k = 16 << i % 4;
             run_case(&c);
         }
-    rungs_finish_test();
+    subjects_finish_test();
 }

@@ -289,4 +289,75 @@ INLINE void vec_prefetch_scales(const uint8_t *scales)
     _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
 }
 
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32_t veci __attribute__((vector_size(64)));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Of each four floats those of these numbers. */
+#define vecf_fours(v, a, b, c, d) _mm512_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* To the nearest, ties to even. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return (veci)_mm512_cvtps_epi32(v);
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    return (veci)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    return _mm512_reduce_max_epi32((__m512i)v);
+}
+
+/* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    const vec mirror =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
+    const vec words = _mm512_packs_epi32((vec)low, (vec)high);
+    const vec tables = _mm512_shuffle_epi8(words, mirror);
+    const vec all =
+        _mm512_mask_sub_epi8(tables, 0xff00ff00ff00ff00, _mm512_setzero_si512(), tables);
+
+    vec_store(to, vec_xor(all, vec_bytes((char)flip)));
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    return (bytes16)_mm512_cvtsepi32_epi8((vec)vecf_round(vecf_load(x) * vecf_all(factor)));
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
+}
+
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/table.h"
-
-#include "engine/group_sums.h"
+#include "engine/inputs.h"
 
 #include <string.h>
 
@@ -107,25 +105,35 @@ static float i8_scale(const tmac_activations *x, int64_t input, int64_t k)
     return x->scales[input * stride + (x->scale_group ? k / x->scale_group : 0)];
 }
 
-/* Activations [k, k + count) of an input as floats. */
+static const void *activation(const tmac_activations *x, int64_t input, int64_t k)
+{
+    static const int64_t element[] = {4, 2, 2, 1}; /* bytes, by type */
+    return (const uint8_t *)x->data +
+           (input * (x->stride ? x->stride : x->cols) + k) * element[x->type];
+}
+
+/* Activations [k, k + count) of an input as floats; k is a multiple of 16, as is every scale's group. */
 static void load(const struct tmac_tools *tools, const tmac_activations *x, int64_t input,
                  int64_t k, int count, float *to)
 {
-    const int64_t at = input * (x->stride ? x->stride : x->cols) + k;
+    const void *from = activation(x, input, k);
 
     switch (x->type) {
     case TMAC_ACTIVATION_F16:
-        tools->f16_to_f32((const uint16_t *)x->data + at, to, (size_t)count);
+        tools->f16_to_f32(from, to, (size_t)count);
         break;
     case TMAC_ACTIVATION_BF16:
-        tools->bf16_to_f32((const uint16_t *)x->data + at, to, (size_t)count);
+        tools->bf16_to_f32(from, to, (size_t)count);
         break;
     case TMAC_ACTIVATION_I8:
-        for (int i = 0; i < count; i++)
-            to[i] = (float)((const int8_t *)x->data)[at + i] * i8_scale(x, input, k + i);
+        for (int i = 0; i < count; i += 16) {
+            const float scale = i8_scale(x, input, k + i);
+            for (int j = i; j < count && j < i + 16; j++)
+                to[j] = (float)((const int8_t *)from)[j] * scale;
+        }
         break;
     default:
-        memcpy(to, (const float *)x->data + at, (size_t)count * sizeof *to);
+        memcpy(to, from, (size_t)count * sizeof *to);
     }
 }
 
@@ -176,17 +184,42 @@ static float input_scale(const struct tmac_table_source *source, int64_t input)
     return max / 127.0f;
 }
 
-/* The scales that the blocks of a chunk are given, all but those past the input's end. */
-static void given_scales(const struct tmac_table_source *source, int64_t input, float whole,
-                         int64_t k, int blocks, float *given)
-{
-    for (int b = 0; b < blocks; b++) {
-        const int64_t at = k + (int64_t)b * source->shape->block_k;
+/* Activations of a chunk, where they do not lie in the caller's memory as builders read them, and the
+ * scales that its blocks are given. */
+struct chunk {
+    float values[CHUNK_K];
+    int8_t int8[CHUNK_K];
+    float given[CHUNK_BLOCKS];
+};
 
-        given[b] = at >= source->activations->cols ? 0.0f
-                   : source->activations->type == TMAC_ACTIVATION_I8
-                       ? i8_scale(source->activations, input, at)
-                       : whole;
+/* Points the builder at `count` activations of an input and zeros after them; `whole` is the input's
+ * scale, in exact mode. */
+static void chunk_source(const struct tmac_table_source *source, int64_t input, int64_t k,
+                         int count, float whole, struct chunk *chunk, struct tmac_build *build)
+{
+    const tmac_activations *x = source->activations;
+    const int chunk_k = build->blocks * build->block_k;
+    const size_t rest = (size_t)(chunk_k - count);
+    const bool keeps = keeps_int8(source->shape, x);
+
+    if (keeps || source->exact)
+        build->given = chunk->given;
+    for (int b = 0; build->given && b < build->blocks; b++) {
+        const int64_t at = k + (int64_t)b * build->block_k;
+        chunk->given[b] = at >= x->cols ? 0.0f : keeps ? i8_scale(x, input, at) : whole;
+    }
+    build->x = chunk->values;
+    if (keeps && rest == 0) {
+        build->x8 = activation(x, input, k);
+    } else if (keeps) {
+        memcpy(chunk->int8, activation(x, input, k), (size_t)count);
+        memset(chunk->int8 + count, 0, rest);
+        build->x8 = chunk->int8;
+    } else if (x->type == TMAC_ACTIVATION_F32 && rest == 0) {
+        build->x = activation(x, input, k);
+    } else {
+        load(source->tools, x, input, k, count, chunk->values);
+        memset(chunk->values + count, 0, rest * sizeof *chunk->values);
     }
 }
 
@@ -200,46 +233,35 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
                         const float whole[TMAC_MAX_PANEL], int64_t k, uint8_t *tables)
 {
     const struct tmac_table_shape *shape = source->shape;
-    const tmac_activations *x = source->activations;
-    const size_t batch = (size_t)panel->batch;
-    const int64_t padded = shape->blocks * shape->block_k - k;
+    const size_t batch = (size_t)panel->batch, kinds = tmac_table_group_sums(shape->kind);
+    const int64_t padded = shape->blocks * shape->block_k - k, left = source->activations->cols - k;
     const int chunk_k = padded < CHUNK_K ? (int)padded : CHUNK_K;
-    const int count = x->cols - k < chunk_k ? (int)(x->cols - k) : chunk_k;
     const size_t block = (size_t)(k / shape->block_k), step = (size_t)(k / TMAC_STEP_K);
-    float values[CHUNK_K], given[CHUNK_BLOCKS];
+    struct chunk chunk;
     struct tmac_build build = {
-        .x = values,
         .blocks = chunk_k / shape->block_k,
         .block_k = shape->block_k,
-        .given = source->exact || keeps_int8(shape, x) ? given : NULL,
         .step_stride = batch * shape->step_bytes,
         .group_stride = batch * 4,
         .meta_stride = batch,
+        .group_k = shape->group_k,
     };
 
-    for (size_t n = 0; n < batch; n++) {
-        const size_t inside = n * (shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes);
-        const int64_t input = input_of(source, panel->first + (int64_t)n);
-        float *scales = (float *)(void *)(tables + panel->scales);
-        float *sums = (float *)(void *)(tables + panel->sums);
-
-        load(source->tools, x, input, k, count, values);
-        memset(values + count, 0, (size_t)(chunk_k - count) * sizeof *values);
-        if (build.given)
-            given_scales(source, input, whole[n], k, build.blocks, given);
-        build.tables = tables + panel->data + step * build.step_stride + inside;
-        build.scale = scales + block * batch + n;
-        build.sum = sums + block * batch + n;
+    build.tables = tables + panel->data + step * build.step_stride;
+    build.scale = (float *)(void *)(tables + panel->scales) + block * batch;
+    build.sum = (float *)(void *)(tables + panel->sums) + block * batch;
+    if (shape->group_k)
+        build.group_sum = (int16_t *)(void *)(tables + panel->group_sums) +
+                          (size_t)(k / shape->group_k) * batch * kinds;
+    for (int n = 0; n < panel->batch; n++) {
+        chunk_source(source, input_of(source, panel->first + n), k,
+                     left < chunk_k ? (int)left : chunk_k, whole[n], &chunk, &build);
         source->tools->build[shape->kind](&build);
-        if (shape->group_k) {
-            const size_t kinds = tmac_table_group_sums(shape->kind);
-            int16_t *sums = (int16_t *)(void *)(tables + panel->group_sums) +
-                            ((size_t)(k / shape->group_k) * batch + 2 * n) * kinds;
-            if (shape->kind == TMAC_TABLE_INT8)
-                tmac_sum_int8_groups(&build, shape->group_k, sums);
-            else
-                tmac_sum_lookup_groups(&build, shape->group_k, sums);
-        }
+        build.tables += shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes;
+        build.scale++;
+        build.sum++;
+        if (shape->group_k)
+            build.group_sum += 2 * kinds;
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Tables in memory: panels of inputs, as arch/kernels.h draws them. */
-#ifndef TMAC_TABLE_H
-#define TMAC_TABLE_H
+ * Tables in memory: panels of inputs, as arch/contract.h draws them. */
+#ifndef TMAC_INPUTS_H
+#define TMAC_INPUTS_H
 
 #include "engine/context.h"
 #include "layouts/shape.h"

@@ -253,36 +253,15 @@ INLINE vec vec_right32(vec v, const int bits)
     return _mm256_srai_epi32(v, bits);
 }
 
-INLINE vecf vecf_mul(vecf a, vecf b)
-{
-    return _mm256_mul_ps(a, b);
-}
-
-INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-
 INLINE vecf vecf_convert(vec integers)
 {
     return _mm256_cvtepi32_ps(integers);
-}
-
-INLINE vecf vecf_here(vecf v)
-{
-    __asm__("" : "+x"(v));
-    return v;
 }
 
 /* Scales of row vector v. */
 INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
 {
     return avx2_scales(scales, LANES * v, half);
-}
-
-INLINE void vec_prefetch_scales(const uint8_t *scales)
-{
-    _mm_prefetch((const char *)scales + AVX2_AHEAD_SCALES, _MM_HINT_T0);
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -292,11 +271,6 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* Of each four floats those of these numbers. */
 #define vecf_fours(v, a, b, c, d) _mm256_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
-
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
-}
 
 TEMPLATE veci veci_load_u16(const uint8_t *from)
 {

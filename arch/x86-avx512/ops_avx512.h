@@ -255,38 +255,15 @@ INLINE vec vec_right32(vec v, const int bits)
     return _mm512_srai_epi32(v, bits);
 }
 
-INLINE vecf vecf_mul(vecf a, vecf b)
-{
-    return _mm512_mul_ps(a, b);
-}
-
-INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
-
 INLINE vecf vecf_convert(vec integers)
 {
     return _mm512_cvtepi32_ps(integers);
-}
-
-/* A vector of one number, such that the compiler cannot see it. Else it would multiply by what is
- * broadcast from memory as a scalar, and broadcast the product through port 5, which the shuffles
- * need; so it multiplies by the broadcast, which is free. */
-INLINE vecf vecf_here(vecf v)
-{
-    return opaque_ps(v);
 }
 
 /* Scales of row vector v. */
 INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
 {
     return avx512_scales(scales, LANES * v, half);
-}
-
-INLINE void vec_prefetch_scales(const uint8_t *scales)
-{
-    _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -296,11 +273,6 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* Of each four floats those of these numbers. */
 #define vecf_fours(v, a, b, c, d) _mm512_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
-
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
-{
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
-}
 
 TEMPLATE veci veci_load_u16(const uint8_t *from)
 {

@@ -309,7 +309,8 @@ static void check_same_weights(const tmac_weights *weights, int32_t type)
     tmac_weights *again;
 
     CHECK(blocks && before && after, "no memory");
-    CHECK_OK(tmac_weights_unpack_ggml(weights, type, 0, info.rows, blocks, 0));
+    CHECK_STATUS(tmac_weights_unpack_ggml(weights, type, 0, info.rows, blocks, 0), TMAC_OK,
+                 "type %d, %s", (int)type, info.layout);
     again = pack(contexts.scalar[TMAC_LAYOUT_DIRECT], type, info.rows, info.cols, blocks);
     CHECK_OK(tmac_weights_unpack(weights, 0, info.rows, before, info.cols));
     CHECK_OK(tmac_weights_unpack(again, 0, info.rows, after, info.cols));

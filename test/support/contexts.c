@@ -41,7 +41,8 @@ bool context_holds(const tmac_context *context, const tmac_weights_desc *desc)
     tmac_packed_plan plan = {.struct_size = sizeof plan};
     const tmac_status status = tmac_packed_query(context, desc, &plan);
 
-    CHECK(status == TMAC_OK || status == TMAC_ERROR_LAYOUT, "status %d", (int)status);
+    CHECK(status == TMAC_OK || status == TMAC_ERROR_LAYOUT || status == TMAC_ERROR_FAMILY, "%s",
+          tmac_status_text(status));
     return status == TMAC_OK;
 }
 

@@ -20,7 +20,7 @@ struct isas isas_available(void);
 /* Packs everything in this layout. */
 tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads);
 
-/* Whether this context, of some layout, can hold such weights. */
+/* Whether this context, of some layout or family, can hold such weights. */
 bool context_holds(const tmac_context *context, const tmac_weights_desc *desc);
 
 /* Packed bytes where they are, as weights of another context. */

@@ -6,6 +6,7 @@
 
 #include "support/check.h"
 #include "support/contexts.h"
+#include "support/matrix.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,24 +392,27 @@ static void test_layout_and_kernel(void **state)
     }
 }
 
-/* Names are as strict as families and modes: what is asked for and cannot be is an error. */
-static void test_name_against_mode(void **state)
+/* A layout of one family where the other one is asked for. */
+static void test_name_against_family(void **state)
 {
-    tmac_context_options options = options_of(NULL, 0);
-    const tmac_weights_desc desc = matrix_desc(&kinds[0]);
-    tmac_packed_plan plan = {.struct_size = sizeof plan};
-    tmac_context *context;
+    static const tmac_family families[] = {TMAC_FAMILY_LOOKUP, TMAC_FAMILY_DIRECT};
 
     (void)state;
-    options.mode = TMAC_MODE_EXACT;
-    options.layout = "rows32";
-    const tmac_status status = tmac_context_create(&options, &context);
-    if (status == TMAC_OK) {
-        CHECK_STATUS(tmac_packed_query(context, &desc, &plan), TMAC_ERROR_FAMILY, "lookup");
-        tmac_context_free(context);
-    } else {
-        CHECK(status == TMAC_ERROR_FAMILY, "status %d", (int)status);
-    }
+    for (int l = 0; l < LAYOUTS; l++)
+        for (int f = 0; f < 2; f++)
+            for (int mode = TMAC_MODE_DEFAULT; mode <= TMAC_MODE_FAST; mode++) {
+                const bool direct = tmac_layout_is_direct((enum tmac_layout)l);
+                tmac_context_options options = options_of(NULL, 0);
+                tmac_context *context = NULL;
+                options.layout = tmac_layout_name((enum tmac_layout)l);
+                options.family = mode == TMAC_MODE_EXACT ? TMAC_FAMILY_AUTO : families[f];
+                options.mode = (tmac_mode)mode;
+                const bool only_direct = f == 1 || mode == TMAC_MODE_EXACT;
+                CHECK_STATUS(tmac_context_create(&options, &context),
+                             direct == only_direct ? TMAC_OK : TMAC_ERROR_FAMILY,
+                             "%s, family %d, mode %d", options.layout, (int)options.family, mode);
+                tmac_context_free(context);
+            }
 }
 
 static void test_version(void **state)
@@ -461,7 +465,7 @@ int main(void)
         cmocka_unit_test(test_layout_by_name),
         cmocka_unit_test(test_kernel_by_name),
         cmocka_unit_test(test_layout_and_kernel),
-        cmocka_unit_test(test_name_against_mode),
+        cmocka_unit_test(test_name_against_family),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_status_texts),
     };

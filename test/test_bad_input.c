@@ -297,7 +297,7 @@ static void test_scales(void **state)
 
 /* ---- ggml blocks ----------------------------------------------------------------------------- */
 
-static void check_ggml_data(const struct block_type *type)
+static void check_ggml_data(const tmac_context *context, const struct block_type *type)
 {
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0xffff};
     const size_t bytes = (size_t)type->info.block_bytes * 6; /* 2 rows of 3 blocks */
@@ -308,7 +308,7 @@ static void check_ggml_data(const struct block_type *type)
 
     memset(blocks, 0, bytes);
     CHECK_OK(tmac_weights_desc_ggml(&desc, type->info.ggml_type, 2, 3 * type->info.block, blocks));
-    CHECK_OK(tmac_weights_pack(p.context, &desc, &weights));
+    CHECK_OK(tmac_weights_pack(context, &desc, &weights));
     tmac_weights_free(weights);
     weights = NULL;
     for (size_t b = 0; b < COUNT(bad) * 2; b++) {
@@ -316,14 +316,14 @@ static void check_ggml_data(const struct block_type *type)
         if (at < 0)
             continue;
         memcpy(blocks + bytes - (size_t)(type->info.block_bytes - at), &bad[b % COUNT(bad)], 2);
-        CHECK_STATUS(tmac_weights_pack(p.context, &desc, &weights), TMAC_ERROR_SCALE,
+        CHECK_STATUS(tmac_weights_pack(context, &desc, &weights), TMAC_ERROR_SCALE,
                      "%s, half %#x at %d", type->info.name, bad[b % COUNT(bad)], at);
         CHECK(!weights, "output touched");
         memset(blocks, 0, bytes);
     }
     if (strcmp(type->info.name, "TQ2_0") == 0) {
         blocks[63] = 0xc0;
-        CHECK_STATUS(tmac_weights_pack(p.context, &desc, &weights), TMAC_ERROR_CODE, "code 3");
+        CHECK_STATUS(tmac_weights_pack(context, &desc, &weights), TMAC_ERROR_CODE, "code 3");
     }
     guard_free(&guard);
 }
@@ -331,10 +331,12 @@ static void check_ggml_data(const struct block_type *type)
 static void test_ggml_blocks(void **state)
 {
     const struct block_types *types = block_types();
+    tmac_context *context = context_new("scalar", TMAC_LAYOUT_DIRECT, 1);
 
     (void)state;
     for (size_t t = 0; t < types->count; t++)
-        check_ggml_data(&types->all[t]);
+        check_ggml_data(context, &types->all[t]);
+    tmac_context_free(context);
 }
 
 static void check_ggml_desc(int32_t type, int64_t rows, int64_t cols, tmac_status want)

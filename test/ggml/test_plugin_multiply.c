@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "check.h"
-#include "formats/ggml_format.h"
+#include "formats/formats.h"
 #include "rounding.h"
 #include "session.h"
 
@@ -119,20 +119,20 @@ static struct matrix_numbers group_numbers(const tmac_weights_desc *desc,
 
 static void meaning_new(struct meaning *meaning, const struct weights *w)
 {
-    const struct tmac_ggml_format *format = tmac_ggml_find((int32_t)w->tensor->type);
+    const struct tmac_format *format = tmac_format_of_ggml((int32_t)w->tensor->type);
     const size_t count = (size_t)ggml_nelements(w->tensor), block = (size_t)format->block_k;
     struct tmac_groups groups;
 
     *meaning = (struct meaning){.desc.struct_size = sizeof meaning->desc,
                                 .plan.struct_size = sizeof meaning->plan};
-    CHECK_OK(tmac_weights_desc_ggml(&meaning->desc, format->type, w->tensor->ne[1],
+    CHECK_OK(tmac_weights_desc_ggml(&meaning->desc, format->ggml_type, w->tensor->ne[1],
                                     w->tensor->ne[0], NULL));
     CHECK_OK(tmac_packed_query(context, &meaning->desc, &meaning->plan));
     meaning->codes = malloc(count);
     meaning->numbers = malloc(count * sizeof *meaning->numbers);
     for (size_t i = 0; i < count; i++) {
         if (i % block == 0)
-            format->groups(w->blocks + i / block * (size_t)format->block_bytes, 0, &groups);
+            format->read_groups(w->blocks + i / block * (size_t)format->block_bytes, 0, &groups);
         const struct matrix_numbers n =
             group_numbers(&meaning->desc, &groups, (int)(i % block) / (int)format->group);
         meaning->numbers[i] = n;

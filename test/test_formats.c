@@ -190,7 +190,7 @@ static void test_parts(void **state)
         {100, 512, TMAC_WIDTH_4, .group = 32, .zero = TMAC_ZERO_POINT},
         {100, 512, TMAC_WIDTH_8, .group = 64, .zero = TMAC_ZERO_MINIMUM},
         {100, 512, TMAC_WIDTH_3, TMAC_CODES_DENSE, 16, TMAC_SCALE_F16, TMAC_ZERO_MINIMUM,
-         TMAC_SUB_I8, 256},
+         TMAC_SUB_I8, 256, false, false},
     };
 
     (void)state;
@@ -300,7 +300,7 @@ static void test_faults(void **state)
     b->codes[20 * COLS + 530] = 8;
     b->codes[36 * COLS] = 255;
     check_fault(&b->desc, TMAC_ERROR_CODE, 20, 530, 8);
-    b->scales[3 * GROUPS + 33] = 1e39f; /* infinite */
+    b->scales[3 * GROUPS + 33] = INFINITY;
     check_fault(&b->desc, TMAC_ERROR_SCALE, 3, 528, (double)b->scales[3 * GROUPS + 33]);
     b = bad_new(TMAC_WIDTH_4, TMAC_ZERO_MINIMUM, TMAC_SUB_NONE);
     memcpy(&b->minimums[36 * GROUPS + 17], &nan_bits, sizeof nan_bits);

@@ -145,8 +145,11 @@ bool tmac_format_holds(const struct tmac_format *format, const struct tmac_spec 
     tmac_format_describe(format, spec->rows, spec->cols, NULL, &desc);
     if (tmac_source_init(&source, &desc, false) != TMAC_OK)
         return false;
+    const bool constant =
+        tmac_zero_is_constant(spec->zero_kind) && tmac_zero_is_constant(source.spec.zero_kind);
     return spec->group == source.spec.group && spec->super_group == source.spec.super_group &&
            spec->width == source.spec.width && spec->scale_type == source.spec.scale_type &&
-           spec->zero_kind == source.spec.zero_kind && spec->sub_format == source.spec.sub_format &&
-           spec->zero == source.spec.zero && spec->scale_unit == source.spec.scale_unit;
+           (constant || spec->zero_kind == source.spec.zero_kind) &&
+           spec->sub_format == source.spec.sub_format && spec->zero == source.spec.zero &&
+           spec->scale_unit == source.spec.scale_unit;
 }

@@ -19,6 +19,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "build libtmac without -ffast-math and -Ofast: it looks for NaN, and every rounding is prescribed"
+#endif
+
 /* ---------------------------------------------------------------------------------------------
  * Packed layouts
  *

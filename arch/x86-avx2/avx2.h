@@ -10,7 +10,11 @@
 
 /* Kernels are functions of constants that must meet their callers' constants: width, inputs and
  * the like decide at compile time how many registers there are. */
+#ifdef __OPTIMIZE__
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
+#else /* nothing is decided then, and inlining would only take minutes */
+#define AVX2_TEMPLATE static inline
+#endif
 
 #if defined(__clang__)
 #define AVX2_UNROLL _Pragma("clang loop unroll(full)")

@@ -11,7 +11,7 @@ struct nested_block {
     const uint8_t *scale, *minimum; /* f16 */
 };
 
-AVX2_TEMPLATE struct nested_block block_of(const struct tmac_tile *tile,
+AVX2_TEMPLATE struct nested_block nl_block_of(const struct tmac_tile *tile,
                                            const struct nested_kind kind, int block, int input)
 {
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
@@ -49,11 +49,11 @@ AVX2_TEMPLATE void float_stage(const struct nested_block *block, const struct ne
 }
 
 /* One input of a block. */
-AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
+AVX2_TEMPLATE void nl_add_block(const struct tmac_tile *tile, struct nested_at at,
                              const struct nested_kind kind, int block, int input)
 {
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
-    const struct nested_block factors = block_of(tile, kind, block, input);
+    const struct nested_block factors = nl_block_of(tile, kind, block, input);
     struct nested_sums sums;
 
     if (kind.bytes)
@@ -80,7 +80,7 @@ AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
     at.cells.codes = split;
     at.subs = subs;
     for (int n = 0; n < tile->batch; n++) {
-        add_block(tile, at, kind, block, n);
+        nl_add_block(tile, at, kind, block, n);
         at.cells.tables += TABLE_STEP;
         at.group_sum += 4;
     }
@@ -104,10 +104,10 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
         if (block % (1 << tile->block_shift) == 0)
             at.own = tile->nested.own + (size_t)(block >> tile->block_shift) * tile->scale_stride;
         if (gemv)
-            add_block(tile, at, kind, block, 0);
+            nl_add_block(tile, at, kind, block, 0);
         else
             add_batch(tile, at, kind, block);
-        advance(&at.cells, block_steps, step_bytes(kind.width, false));
+        at.cells = stream_after(&at.cells, block_steps, kind.width, false);
         at.own += pairs * pair_bytes(kind);
         at.group_sum += pairs * at.group_sum_stride;
     }

@@ -154,12 +154,114 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm256_sub_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(high, exponent)), bias);
 }
 
-/* The float stage of a block and an input. */
-#define vec_block avx2_block
-
-TEMPLATE vecf vec_block_add(const struct avx2_block *block, int row, vecf integer, vecf acc)
+/* Indices from the half-bytes of 32 bytes of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+TEMPLATE vec vec_low_index(const uint8_t *at)
 {
-    return avx2_block_add(block, row, integer, acc);
+    return vec_and(vec_bytes(15), vec_load(at));
+}
+
+TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
+{
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+TEMPLATE vec vec_upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
+}
+
+/* Of a stream of f16 scales beside the codes. */
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    (void)bytes; /* lines come in pairs */
+    _mm_prefetch((const char *)scales + AVX2_AHEAD_SCALES, _MM_HINT_T0);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+#include "../family/inline.h"
+
+enum {
+    ROW_VECTORS = 4, /* of a tile of 32 rows */
+    VEC_REGISTERS = 16,
+    VEC_BYTES = 32,
+    GEMV_VECTORS = 4,
+    PASS_SUMS = 8,
+    UNPACKED_INPUTS = 2
+};
+
+INLINE vec vec_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    int32_t four;
+
+    memcpy(&four, from, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm256_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm256_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm256_cvtepi32_ps(integers);
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx2_scales(scales, LANES * v, half);
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -169,11 +271,6 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* Of each four floats those of these numbers. */
 #define vecf_fours(v, a, b, c, d) _mm256_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
-
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
-}
 
 TEMPLATE veci veci_load_u16(const uint8_t *from)
 {

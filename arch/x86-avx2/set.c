@@ -20,7 +20,7 @@ static const struct tmac_kernel kernels[] = {
      .multiply = avx2_nested_lookup},
     {"nested_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 82, .half = true, .multiply = avx2_nested},
-    {"direct_w4_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_DIRECT, W(4),
+    {"direct_w4_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_DIRECT, W(4) | W(8),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 84, .half = true, .multiply = avx2_direct},
     {"lookup_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_ROWS32, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 86, .half = true, .multiply = avx2_lookup},

@@ -161,19 +161,109 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(second, exponent)), bias);
 }
 
-/* The float stage of a block and an input. */
-#define vec_block float_stage
-
-TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int input,
-                                        const int batch, const bool minimum, const bool half)
+/* Indices from the half-bytes of 64 bytes of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+TEMPLATE vec vec_low_index(const uint8_t *at)
 {
-    (void)minimum; /* the stage looks itself */
-    return float_stage_begin(tile, float_stage_offset(tile), number, input, batch, ROWS, half);
+    return vec_and(vec_bytes(15), vec_load(at));
 }
 
-TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integer, vecf acc)
+TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
 {
-    return float_stage_rows(stage, row, integer, acc);
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+TEMPLATE vec vec_upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
+}
+
+/* Of a stream of f16 scales beside the codes. */
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    UNROLL
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)scales + AHEAD_SCALES + line, _MM_HINT_T0);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    return opaque_ps(v);
+}
+
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+enum {
+    ROW_VECTORS = 2, /* of a tile of 32 rows */
+    VEC_REGISTERS = 32,
+    VEC_BYTES = 64,
+    GEMV_VECTORS = 2,
+    PASS_SUMS = 16,
+    UNPACKED_INPUTS = 8
+};
+
+INLINE vec vec_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    return broadcast_4_bytes(from);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm512_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xCA);
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm512_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm512_cvtepi32_ps(integers);
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx512_scales(scales, LANES * v, half);
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -183,11 +273,6 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* Of each four floats those of these numbers. */
 #define vecf_fours(v, a, b, c, d) _mm512_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
-
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
-{
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
-}
 
 TEMPLATE veci veci_load_u16(const uint8_t *from)
 {

@@ -13,12 +13,12 @@ static const struct tmac_kernel kernels[] = {
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 25, .half = true, .multiply = avx512_lookup},
     {"nested_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 35, .half = true, .multiply = avx512_nested},
-    {"direct_w4_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(4),
-     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 38, .half = true, .multiply = avx512_direct},
+    {"direct_w4_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(4) | W(8),
+     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 38, .half = true, .multiply = avx512_direct},
     {"lookup_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_ROWS64, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 40, .half = true, .multiply = avx512_lookup},
     {"direct_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(1) | W(2) | W(3) | W(TERNARY),
-     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 50, .half = true, .multiply = avx512_direct},
+     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 50, .half = true, .multiply = avx512_direct},
 };
 
 const struct tmac_set tmac_set_avx512 = {kernels, sizeof kernels / sizeof *kernels, &avx512_tools};

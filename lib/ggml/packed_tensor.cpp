@@ -109,7 +109,6 @@ packed_tensor::packed_tensor(const ggml_tensor &tensor, void *memory)
 
     query(&tensor, &plan);
     slice_bytes = align(plan.bytes);
-    layout = plan.table_layout;
     step = plan.row_step;
     memcpy(name, tensor.name, sizeof name);
     name[sizeof name - 1] = 0;

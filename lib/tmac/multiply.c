@@ -135,7 +135,7 @@ struct request {
     struct tmac_job job;
 };
 
-static tmac_status read_team(struct request *request)
+static tmac_status read_team(struct request *request, bool with_data)
 {
     const tmac_status status = tmac_struct_read(&request->team, sizeof request->team,
                                                 sizeof request->team, request->args.team);
@@ -145,7 +145,7 @@ static tmac_status read_team(struct request *request)
     if (request->team.count < 1 || request->team.count > TMAC_MAX_THREADS ||
         request->team.index < 0 || request->team.index >= request->team.count)
         return TMAC_ERROR_THREADS;
-    if (request->team.count > 1 && !request->team.barrier)
+    if (with_data && request->team.count > 1 && !request->team.barrier)
         return TMAC_ERROR_NULL;
     request->job.team = &request->team;
     return TMAC_OK;
@@ -260,7 +260,7 @@ static tmac_status read_request(const tmac_context *context, const tmac_multiply
     if (args->output_type < TMAC_OUTPUT_F32 || args->output_type > TMAC_OUTPUT_BF16 ||
         (args->flags & ~TMAC_MULTIPLY_ACCUMULATE))
         return TMAC_ERROR_ENUM;
-    if ((args->team && (status = read_team(request))) || (status = read_weights(request)) ||
+    if ((args->team && (status = read_team(request, with_data))) || (status = read_weights(request)) ||
         (status = read_inputs(request, with_data)) || (status = read_uses(request, with_data)))
         return status;
     return check_rows(request->job.rows, args->row_begin,

@@ -38,6 +38,17 @@ static int team_count(const struct tmac_job *job)
     return job->team ? job->team->count : 1;
 }
 
+/* Inputs whose tables there is room for. It never falls as teams grow, so that hosts may ask before they
+ * know how many threads there will be. */
+static int64_t table_room(const struct tmac_job *job, bool is_short)
+{
+    const int count = team_count(job);
+
+    if (is_short)
+        return count < MOST_ALONE ? count : MOST_ALONE;
+    return job->positions > job->batch ? job->positions : job->batch;
+}
+
 tmac_status tmac_job_plan(struct tmac_job *job, void *memory)
 {
     struct arena arena = {memory, 0, true};
@@ -47,19 +58,16 @@ tmac_status tmac_job_plan(struct tmac_job *job, void *memory)
     if (status != TMAC_OK)
         return status;
     job->input_bytes = shape.input_bytes;
-    job->alone = job->activations && !job->experts && job->batch == 1 && team_count(job) > 1 &&
-                 team_count(job) <= MOST_ALONE && job->cols <= SHORT_INPUT;
+    const bool is_short =
+        job->activations && !job->experts && job->batch == 1 && job->cols <= SHORT_INPUT;
+    job->alone = is_short && team_count(job) > 1 && team_count(job) <= MOST_ALONE;
     job->state = take(&arena, 1, sizeof *job->state);
     if (job->experts) {
         job->first = take(&arena, job->experts + 1, sizeof *job->first);
         job->order = take(&arena, job->positions, sizeof *job->order);
     }
     if (job->activations)
-        job->tables = take(&arena,
-                           job->alone                      ? team_count(job)
-                           : job->positions > job->batch ? job->positions
-                                                           : job->batch,
-                           job->input_bytes);
+        job->tables = take(&arena, table_room(job, is_short), job->input_bytes);
     job->workspace = arena.used;
     return arena.fits && arena.used <= PTRDIFF_MAX ? TMAC_OK : TMAC_ERROR_OVERFLOW;
 }

@@ -248,6 +248,14 @@ static double expected(const struct model *m, const struct tmac_tile *tile, int 
     return y;
 }
 
+/* The float stage: up to three roundings per block, and a few of the factors, each of at most 2^-24 of
+ * what has come together. */
+static double float_stage(const struct model *m)
+{
+    return (3 * m->blocks + 4) * 0x1p-24;
+}
+
+/* tolerance: in parts of the terms' magnitudes. */
 static void check(const struct model *m, const struct tmac_tile *tile, double tolerance)
 {
     for (int n = 0; n < m->batch; n++)
@@ -281,7 +289,7 @@ static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
     tile.block_shift = m->block_k == 64 ? 2 : 1;
     tile.nested = (struct tmac_nested){m->u4 ? TMAC_SUB_U4 : TMAC_SUB_I8, 16, m->own, m->group_sum};
     m->kernel->multiply(&tile);
-    check(m, &tile, 1e-5);
+    check(m, &tile, float_stage(m));
 }
 
 static void run(struct model *m, struct rng *rng)
@@ -312,7 +320,7 @@ static void run(struct model *m, struct rng *rng)
         return;
     }
     m->kernel->multiply(&tile);
-    check(m, &tile, 1e-5);
+    check(m, &tile, float_stage(m));
     /* And without the float stage: the integers themselves. */
     for (int r = 0; r < m->rows; r++)
         m->scale[r] = 1;

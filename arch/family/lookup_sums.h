@@ -22,8 +22,8 @@
  *     3 bits  1 step   7 * 12 + (64 + 32 + 16)/2                  = 140
  *     4 bits  would be 15 * 12 + (128 + 64 + 32 + 16)/2 = 300: taken as two digits of 2 bits.
  */
-#ifndef TMAC_X86_SUMS_H
-#define TMAC_X86_SUMS_H
+#ifndef TMAC_FAMILY_LOOKUP_SUMS_H
+#define TMAC_FAMILY_LOOKUP_SUMS_H
 
 struct sum8 {
     vec sum, mean;
@@ -45,6 +45,12 @@ TEMPLATE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
     const vec twice = vec_add8(high.sum, high.sum);
 
     return (struct sum8){vec_add8(low.sum, twice), vec_avg8(low.mean, high.mean)};
+}
+
+/* Planes make room for their weights: log2 of 2 (ternary), 4 or 8. */
+TEMPLATE int sum8_planes_log2(const int width)
+{
+    return width == TMAC_WIDTH_1 ? 0 : width == TMAC_WIDTH_TERNARY ? 1 : width == TMAC_WIDTH_3 ? 3 : 2;
 }
 
 TEMPLATE struct sum8 sum8_lowest(struct sum8 plane)

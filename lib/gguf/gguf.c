@@ -6,6 +6,8 @@
 
 #include "gguf.h"
 
+#include "tmac.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -34,18 +36,13 @@ enum kind { KIND_UINT32 = 4, KIND_STRING = 8, KIND_ARRAY = 9, KIND_COUNT = 13 };
 /* Bytes of the kinds of fixed size: u8 i8 u16 i16 u32 i32 f32 bool, string, array, u64 i64 f64. */
 static const unsigned char kind_bytes[KIND_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-static const struct type_info {
-    uint32_t type;
-    const char *name;
-    uint32_t weights, bytes;
-} types[] = {
-    {GGUF_F32, "F32", 1, 4},       {GGUF_F16, "F16", 1, 2},        {GGUF_BF16, "BF16", 1, 2},
-    {GGUF_Q4_0, "Q4_0", 32, 18},   {GGUF_Q4_1, "Q4_1", 32, 20},    {GGUF_Q5_0, "Q5_0", 32, 22},
-    {GGUF_Q5_1, "Q5_1", 32, 24},   {GGUF_Q8_0, "Q8_0", 32, 34},    {GGUF_Q2_K, "Q2_K", 256, 84},
-    {GGUF_Q3_K, "Q3_K", 256, 110}, {GGUF_Q4_K, "Q4_K", 256, 144},  {GGUF_Q5_K, "Q5_K", 256, 176},
-    {GGUF_Q6_K, "Q6_K", 256, 210}, {GGUF_TQ1_0, "TQ1_0", 256, 54}, {GGUF_TQ2_0, "TQ2_0", 256, 66},
-    {GGUF_Q1_0, "Q1_0", 128, 18},  {GGUF_Q2_0, "Q2_0", 64, 18},
+/* Types that libtmac has no format for. */
+static const struct gguf_type others[] = {
+    {"F32", 0, 1, 4},    {"F16", 1, 1, 2},       {"BF16", 30, 1, 2},     {"Q5_0", 6, 32, 22},
+    {"Q5_1", 7, 32, 24}, {"Q5_K", 13, 256, 176}, {"Q6_K", 14, 256, 210},
 };
+
+const int gguf_other_types = sizeof others / sizeof *others;
 
 struct gguf {
     void *map; /* to be unmapped; NULL when the caller owns the bytes */
@@ -63,25 +60,22 @@ struct reader {
     size_t errlen;
 };
 
-static const struct type_info *find_type(uint32_t type)
+int gguf_type_of(uint32_t number, struct gguf_type *type)
 {
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (types[i].type == type)
-            return &types[i];
-    return NULL;
-}
+    tmac_format_info info = {.struct_size = sizeof info};
 
-const char *gguf_type_name(uint32_t type)
-{
-    const struct type_info *info = find_type(type);
-    return info ? info->name : NULL;
-}
-
-void gguf_type_block(uint32_t type, uint32_t *weights, uint32_t *bytes)
-{
-    const struct type_info *info = find_type(type);
-    *weights = info ? info->weights : 0;
-    *bytes = info ? info->bytes : 0;
+    if (number <= INT32_MAX &&
+        tmac_format_query(tmac_format_find_ggml_type((int32_t)number), &info) == TMAC_OK) {
+        *type =
+            (struct gguf_type){info.name, number, (uint32_t)info.block, (uint32_t)info.block_bytes};
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].number == number) {
+            *type = others[i];
+            return 0;
+        }
+    return -1;
 }
 
 /* ---- reading: the only code that touches the file's bytes ---- */
@@ -258,17 +252,17 @@ static int read_dims(struct reader *r, struct gguf_tensor *t)
 /* Bytes of the tensor; 0 for an unknown type. */
 static int size_tensor(struct reader *r, struct gguf_tensor *t)
 {
-    const struct type_info *info = find_type(t->type);
+    struct gguf_type type;
     t->bytes = 0;
-    if (!info)
+    if (gguf_type_of(t->type, &type))
         return 0;
-    if (t->dims[0] % info->weights)
+    if (t->dims[0] % type.weights)
         return fail(r, "tensor %s has rows of %llu weights, but %s comes in blocks of %u", t->name,
-                    (unsigned long long)t->dims[0], info->name, info->weights);
-    uint64_t blocks = t->dims[0] / info->weights * t->dims[1] * t->dims[2] * t->dims[3];
-    if (blocks > UINT64_MAX / info->bytes)
+                    (unsigned long long)t->dims[0], type.name, type.weights);
+    uint64_t blocks = t->dims[0] / type.weights * t->dims[1] * t->dims[2] * t->dims[3];
+    if (blocks > UINT64_MAX / type.bytes)
         return fail(r, "the size of tensor %s overflows", t->name);
-    t->bytes = blocks * info->bytes;
+    t->bytes = blocks * type.bytes;
     return 0;
 }
 

@@ -10,8 +10,8 @@
  *
  * An open file is never changed, so any number of threads may read from it.
  */
-#ifndef TMAC_EXAMPLES_GGUF_H
-#define TMAC_EXAMPLES_GGUF_H
+#ifndef TMAC_GGUF_H
+#define TMAC_GGUF_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,33 +20,12 @@
 extern "C" {
 #endif
 
-/* The types whose size this reader knows: llama.cpp's numbers (enum ggml_type). */
-enum gguf_type {
-    GGUF_F32 = 0,
-    GGUF_F16 = 1,
-    GGUF_Q4_0 = 2,
-    GGUF_Q4_1 = 3,
-    GGUF_Q5_0 = 6,
-    GGUF_Q5_1 = 7,
-    GGUF_Q8_0 = 8,
-    GGUF_Q2_K = 10,
-    GGUF_Q3_K = 11,
-    GGUF_Q4_K = 12,
-    GGUF_Q5_K = 13,
-    GGUF_Q6_K = 14,
-    GGUF_BF16 = 30,
-    GGUF_TQ1_0 = 34,
-    GGUF_TQ2_0 = 35,
-    GGUF_Q1_0 = 41,
-    GGUF_Q2_0 = 42
-};
-
 struct gguf_tensor {
     const char *name; /* ends with NUL, holds no control characters */
     uint32_t n_dims;  /* 0..4 */
     uint64_t dims[4]; /* dims[0] runs fastest: a matrix has dims[0] inputs and dims[1] rows. Those
                           past n_dims are 1; none is 0, and their product fits an int64_t */
-    uint32_t type;    /* enum gguf_type, or a number this reader does not know */
+    uint32_t type;    /* llama.cpp's number (enum ggml_type), which this reader may not know */
     const void *data; /* in the file; aligned as the file says, to 32 bytes if it says nothing */
     uint64_t bytes;   /* all of them inside the file; 0 when the type is not known */
 };
@@ -70,10 +49,19 @@ const struct gguf_tensor *gguf_tensor(const gguf *g, size_t i);
 /* and the (first) one with that name, or NULL. */
 const struct gguf_tensor *gguf_find(const gguf *g, const char *name);
 
-/* "Q4_K"; NULL for a type that is not known. */
-const char *gguf_type_name(uint32_t type);
-/* Weights in a block of the type, and its bytes; both 0 for a type that is not known. */
-void gguf_type_block(uint32_t type, uint32_t *weights, uint32_t *bytes);
+/* What a tensor's data are: libtmac's formats, and types that libtmac leaves to others. */
+struct gguf_type {
+    const char *name; /* "Q4_K" */
+    uint32_t number;  /* llama.cpp's */
+    uint32_t weights; /* in a block */
+    uint32_t bytes;   /* of a block */
+};
+
+/* 0, or -1 for a type that is not known. */
+int gguf_type_of(uint32_t number, struct gguf_type *type);
+
+/* How many types this reader has from itself. */
+extern const int gguf_other_types;
 
 #ifdef __cplusplus
 }

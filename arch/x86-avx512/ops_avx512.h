@@ -208,4 +208,16 @@ TEMPLATE vecf vecf_here(vecf v)
     return opaque_ps(v);
 }
 
+typedef int32_t veci __attribute__((vector_size(64)));
+
+TEMPLATE veci veci_zero(void)
+{
+    return (veci)_mm512_setzero_si512();
+}
+
+TEMPLATE vecf vecf_from(veci v)
+{
+    return _mm512_cvtepi32_ps((__m512i)v);
+}
+
 #endif

@@ -332,4 +332,14 @@ TEMPLATE int32_t bytes16_sum(bytes16 bytes)
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
 }
 
+TEMPLATE veci veci_zero(void)
+{
+    return (veci)_mm512_setzero_si512();
+}
+
+TEMPLATE vecf vecf_from(veci v)
+{
+    return _mm512_cvtepi32_ps((__m512i)v);
+}
+
 #endif

@@ -60,22 +60,24 @@ INLINE size_t step_bytes(const struct pass_kind kind)
     return kind.cells ? tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width) : sizeof(struct unpacked);
 }
 
-/* Adds one group of 4 activations. */
+/* Adds one group of 4 activations, or starts the sums with it. */
 INLINE void pass_group(const struct pass *at, const struct pass_kind kind, const int group,
-                       const vec codes[], dot_sum sum[PASS_SUMS])
+                       const bool start, const vec codes[], dot_sum sum[PASS_SUMS])
 {
     UNROLL
     for (int n = 0; n < kind.inputs; n++) {
         UNROLL
         for (int v = 0; v < kind.vectors; v++) {
+            const int x = group * kind.batch + n;
             dot_sum *to = &sum[n * kind.vectors + v];
-            *to = dot(*to, codes[v], at->x, group * kind.batch + n, kind.width);
+            *to = start ? dot_start(codes[v], at->x, x, kind.width)
+                        : dot(*to, codes[v], at->x, x, kind.width);
         }
     }
 }
 
 INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, dot_sum sum[PASS_SUMS])
+                      const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     const int bits = field_bits(kind.width), in_byte = GROUPS / bits;
 
@@ -95,13 +97,13 @@ INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const 
             UNROLL
             for (int v = 0; v < kind.vectors; v++)
                 codes[v] = field_codes(fields[v], kind.width, j);
-            pass_group(at, kind, group, codes, sum);
+            pass_group(at, kind, group, start && group == begin, codes, sum);
         }
     }
 }
 
 INLINE void pass_unpacked(const struct pass *at, const struct pass_kind kind, const int begin,
-                          const int end, dot_sum sum[PASS_SUMS])
+                          const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     UNROLL
     for (int g = begin; g < end; g++) {
@@ -110,18 +112,18 @@ INLINE void pass_unpacked(const struct pass *at, const struct pass_kind kind, co
         UNROLL
         for (int v = 0; v < kind.vectors; v++) /* loaded once, where gcc would for every use */
             codes[v] = vec_here(vec_load(at->codes + g * ROWS_BYTES + v * VEC_BYTES));
-        pass_group(at, kind, g, codes, sum);
+        pass_group(at, kind, g, start && g == begin, codes, sum);
     }
 }
 
-/* Adds groups [begin, end) of a step. */
+/* Adds groups [begin, end) of a step, or starts the sums with them. */
 INLINE void pass_step(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, dot_sum sum[PASS_SUMS])
+                      const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     if (kind.cells)
-        pass_cell(at, kind, begin, end, sum);
+        pass_cell(at, kind, begin, end, start, sum);
     else
-        pass_unpacked(at, kind, begin, end, sum);
+        pass_unpacked(at, kind, begin, end, start, sum);
 }
 
 INLINE void pass_next(struct pass *at, const struct pass_kind kind)
@@ -130,13 +132,6 @@ INLINE void pass_next(struct pass *at, const struct pass_kind kind)
         vec_prefetch(at->codes, step_bytes(kind));
     at->codes = vec_opaque(at->codes + step_bytes(kind));
     at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
-}
-
-INLINE void sums_zero(dot_sum sum[PASS_SUMS])
-{
-    UNROLL
-    for (int i = 0; i < PASS_SUMS; i++)
-        sum[i] = dot_zero();
 }
 
 INLINE void sums_rows(const dot_sum sum[PASS_SUMS], const struct pass_kind kind,
@@ -154,9 +149,11 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
     dot_sum sum[PASS_SUMS];
 
     if (dot_is_wide(kind.width)) {
-        sums_zero(sum);
+        UNROLL
+        for (int i = 0; i < PASS_SUMS; i++)
+            sum[i] = dot_zero();
         for (; steps > 0; steps--) {
-            pass_step(at, kind, 0, GROUPS, sum);
+            pass_step(at, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         sums_rows(sum, kind, total);
@@ -166,11 +163,10 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
     for (int i = 0; i < PASS_SUMS; i++)
         total[i] = vec_zero();
     for (; steps > 0; steps -= chain) {
-        sums_zero(sum);
-        pass_step(at, kind, 0, GROUPS, sum);
+        pass_step(at, kind, 0, GROUPS, true, sum);
         pass_next(at, kind);
         for (int s = 1; s < chain && s < steps; s++) {
-            pass_step(at, kind, 0, GROUPS, sum);
+            pass_step(at, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         UNROLL
@@ -228,8 +224,7 @@ INLINE void pass_part(const struct tmac_tile *tile, struct pass *at, const struc
     dot_sum sum[PASS_SUMS];
     vec total[PASS_SUMS];
 
-    sums_zero(sum);
-    pass_step(at, kind, begin, end, sum);
+    pass_step(at, kind, begin, end, true, sum);
     sums_rows(sum, kind, total);
     if (end == GROUPS)
         pass_next(at, kind);

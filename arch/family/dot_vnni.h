@@ -24,6 +24,11 @@ INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const
     return vec_dpbusd(sum, codes, vec_broadcast4(x + 4 * at));
 }
 
+INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_width width)
+{
+    return dot(vec_zero(), codes, x, at, width);
+}
+
 INLINE vec dot_rows(dot_sum sum, const tmac_width width)
 {
     (void)width;

@@ -19,25 +19,25 @@ INLINE dot_sum dot_zero(void)
     return vec_zero();
 }
 
-INLINE vec dot_of_words(vec sum, vec codes, vec x)
-{
-    const vec x_even = vec_sra16(vec_left16(x, 8), 8), x_odd = vec_sra16(x, 8);
-    const vec even = vec_and(codes, vec_words(0xff)), odd = vec_right16(codes, 8);
-
-    sum = vec_here(vec_add32(sum, vec_madd16(even, x_even)));
-    return vec_here(vec_add32(sum, vec_madd16(odd, x_odd)));
-}
-
-/* Adds codes times the four activations `at` of x. */
-INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
+/* Codes times the four activations `at` of x. */
+INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_width width)
 {
     const vec four = vec_broadcast4(x + 4 * at);
+    const vec x_even = vec_sra16(vec_left16(four, 8), 8), x_odd = vec_sra16(four, 8);
+    const vec even = vec_and(codes, vec_words(0xff)), odd = vec_right16(codes, 8);
 
     if (width == TMAC_WIDTH_8)
-        return dot_of_words(sum, codes, four);
-    /* In this order: gcc would turn a chain of additions into a tree, whose terms wait for it in
-     * registers. */
-    return vec_here(vec_add16(sum, vec_maddubs(codes, four)));
+        return vec_add32(vec_madd16(even, x_even), vec_madd16(odd, x_odd));
+    return vec_maddubs(codes, four);
+}
+
+/* The same, added to a sum; in this order: gcc would turn a chain of additions into a tree, whose terms
+ * wait for it in registers. */
+INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
+{
+    const vec product = dot_start(codes, x, at, width);
+
+    return vec_here(width == TMAC_WIDTH_8 ? vec_add32(sum, product) : vec_add16(sum, product));
 }
 
 INLINE vec dot_rows(dot_sum sum, const tmac_width width)

@@ -172,7 +172,7 @@ enum {
     VEC_BYTES = 32,
     GEMV_VECTORS = 4,
     PASS_SUMS = 8,
-    UNPACKED_INPUTS = 2
+    UNPACKED_INPUTS = 4
 };
 
 INLINE vec vec_zero(void)

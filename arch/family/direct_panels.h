@@ -19,6 +19,7 @@ struct pass_kind {
     bool cells;
     tmac_width width; /* unpacked: 8, 4, or 2 for those of 3 bits and less */
     enum block_size size;
+    enum { NO_MINIMUM, MINIMUM, MAY_HAVE_MINIMUM } minimum;
 };
 
 enum { RUN_BLOCKS = 2 * UNPACKED_STEPS };
@@ -211,7 +212,7 @@ INLINE void pass_block(const struct tmac_tile *tile, struct pass *at, const stru
 {
     const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
 
-    if (tile->minimum)
+    if (kind.minimum == MINIMUM || (kind.minimum == MAY_HAVE_MINIMUM && tile->minimum))
         pass_floats(at, kind, group, true, total);
     else
         pass_floats(at, kind, group, false, total);
@@ -344,24 +345,33 @@ typedef void run_fn(struct run *run);
 
 enum { UNPACKED_VECTORS = PASS_SUMS / UNPACKED_INPUTS };
 #define UNPACKED(name, width, size)                                                                \
-    PASSES(name, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false, width, size)
+    PASSES(unpacked_##name, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false, width, size, \
+           NO_MINIMUM)                                                                             \
+    PASSES(unpacked_##name##_minimum, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false,    \
+           width, size, MINIMUM)
 
-UNPACKED(unpacked_half_step, TMAC_WIDTH_2, HALF_STEP)
-UNPACKED(unpacked_step, TMAC_WIDTH_2, ONE_STEP)
-UNPACKED(unpacked_steps, TMAC_WIDTH_2, SEVERAL_STEPS)
-UNPACKED(unpacked_4_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
-UNPACKED(unpacked_8_half_step, TMAC_WIDTH_8, HALF_STEP)
-UNPACKED(unpacked_8_step, TMAC_WIDTH_8, ONE_STEP)
-UNPACKED(unpacked_8_steps, TMAC_WIDTH_8, SEVERAL_STEPS)
+UNPACKED(half_step, TMAC_WIDTH_2, HALF_STEP)
+UNPACKED(step, TMAC_WIDTH_2, ONE_STEP)
+UNPACKED(steps, TMAC_WIDTH_2, SEVERAL_STEPS)
+UNPACKED(4_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
+UNPACKED(8_half_step, TMAC_WIDTH_8, HALF_STEP)
+UNPACKED(8_step, TMAC_WIDTH_8, ONE_STEP)
+UNPACKED(8_steps, TMAC_WIDTH_8, SEVERAL_STEPS)
 
-static run_fn *unpacked_function(tmac_width width, enum block_size size)
+#define UNPACKED_NAMES(name)                                                                       \
+    {                                                                                              \
+        unpacked_##name, unpacked_##name##_minimum                                                 \
+    }
+
+static run_fn *unpacked_function(const struct tmac_tile *tile)
 {
-    static run_fn *const functions[3][BLOCK_SIZES] = {
-        {unpacked_half_step, unpacked_step, unpacked_steps},
-        {unpacked_half_step, unpacked_step, unpacked_4_steps},
-        {unpacked_8_half_step, unpacked_8_step, unpacked_8_steps}};
+    static run_fn *const functions[3][BLOCK_SIZES][2] = {
+        {UNPACKED_NAMES(half_step), UNPACKED_NAMES(step), UNPACKED_NAMES(steps)},
+        {UNPACKED_NAMES(half_step), UNPACKED_NAMES(step), UNPACKED_NAMES(4_steps)},
+        {UNPACKED_NAMES(8_half_step), UNPACKED_NAMES(8_step), UNPACKED_NAMES(8_steps)}};
+    const int kind = tile->width == TMAC_WIDTH_8 ? 2 : tile->width == TMAC_WIDTH_4;
 
-    return functions[width == TMAC_WIDTH_8 ? 2 : width == TMAC_WIDTH_4][size];
+    return functions[kind][block_size(tile->block_k)][tile->minimum != NULL];
 }
 
 static void many_panels(const struct tmac_tile *tile)
@@ -381,7 +391,7 @@ static void many_panels(const struct tmac_tile *tile)
         run.ahead = ahead_of(cells + UNPACKED_STEPS * cell_bytes, UNPACKED_STEPS * cell_bytes,
                              tile->panels);
         unpack_steps(codes, cells, run.steps, tile->width);
-        unpacked_function(tile->width, block_size(tile->block_k))(&run);
+        unpacked_function(tile)(&run);
     }
 }
 
@@ -393,7 +403,7 @@ enum { VECTORS_OF_2 = PASS_SUMS / 2 < ROW_VECTORS ? PASS_SUMS / 2 : ROW_VECTORS,
 
 #define CELLS(bits, batch, size, name)                                                             \
     PASSES(cells_##bits##_##batch##_##name, batch, batch, VECTORS_OF_##batch, true,                \
-           TMAC_WIDTH_##bits, size)
+           TMAC_WIDTH_##bits, size, MAY_HAVE_MINIMUM)
 #define CELLS_SIZES(bits, batch)                                                                   \
     CELLS(bits, batch, HALF_STEP, half_step)                                                       \
     CELLS(bits, batch, ONE_STEP, step)                                                             \

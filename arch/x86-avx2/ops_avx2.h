@@ -99,7 +99,7 @@ TEMPLATE vec vec_unpack_high8(vec a, vec b)
     return _mm256_unpackhi_epi8(a, b);
 }
 
-TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
 {
     return avx2_opaque(pointer);
 }

@@ -98,10 +98,10 @@ TEMPLATE vec vec_unpack_high8(vec a, vec b)
     return _mm512_unpackhi_epi8(a, b);
 }
 
-TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
 {
     __asm__("" : "+r"(pointer));
-    return pointer;
+    return (uint8_t *)pointer;
 }
 
 TEMPLATE vec vec_here(vec v)

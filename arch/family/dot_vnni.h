@@ -53,16 +53,16 @@ INLINE int dot_steps(const tmac_width width, const int places)
 /* Positions that gemv sums apart. */
 INLINE int gemv_places(const tmac_width width, const bool several_steps)
 {
-    const int bits = field_bits(width);
+    const int bits = field_bits(width), most = several_steps ? GEMV_SUMS : 2;
 
-    return bits == 8 ? 1 : bits == 4 || !several_steps ? 2 : 4;
+    return GROUPS / bits < most ? GROUPS / bits : most;
 }
 
 /* Sums per position: two chains of vpdpbusd per row vector, 5 cycles per link, would not fill two ports.
  * Where fields are shifted there is work enough beside theirs. */
 INLINE int gemv_chains(const tmac_width width)
 {
-    return width == TMAC_WIDTH_4 ? 2 : width == TMAC_WIDTH_8 ? 4 : 1;
+    return width == TMAC_WIDTH_4 ? GEMV_SUMS / 2 : width == TMAC_WIDTH_8 ? GEMV_SUMS : 1;
 }
 
 #endif

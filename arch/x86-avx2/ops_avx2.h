@@ -170,7 +170,8 @@ enum {
     ROW_VECTORS = 4, /* of a tile of 32 rows */
     VEC_REGISTERS = 16,
     VEC_BYTES = 32,
-    GEMV_VECTORS = 4,
+    GEMV_VECTORS = 4, /* at once, with so many sums each: */
+    GEMV_SUMS = 2,
     PASS_SUMS = 8,
     UNPACKED_INPUTS = 4
 };

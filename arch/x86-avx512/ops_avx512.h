@@ -182,7 +182,8 @@ enum {
     ROW_VECTORS = 2, /* of a tile of 32 rows */
     VEC_REGISTERS = 32,
     VEC_BYTES = 64,
-    GEMV_VECTORS = 2,
+    GEMV_VECTORS = 2, /* at once, with so many sums each: */
+    GEMV_SUMS = 4,
     PASS_SUMS = 16,
     UNPACKED_INPUTS = 8
 };

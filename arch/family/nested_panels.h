@@ -60,7 +60,7 @@ struct nested_pass {
 };
 
 /* The words of all groups of a run. */
-INLINE void run_own(struct nested_run *run, const enum own_kind kind)
+INLINE void run_own(struct nested_run *run, const enum own_kind kind, const bool centred)
 {
     const struct tmac_tile *tile = run->tile;
     const int pairs = tile->block_k / (2 * tile->nested.group_k);
@@ -77,7 +77,8 @@ INLINE void run_own(struct nested_run *run, const enum own_kind kind)
                 vec_store(run->sub[2 * i][v], group_sub(words.sub, 0));
                 vec_store(run->sub[2 * i + 1][v], group_sub(words.sub, 1));
                 vec_store(run->other[i][v], words.other);
-                vec_store(run->pair[i][v], words.sub);
+                if (centred)
+                    vec_store(run->pair[i][v], words.sub);
             }
         }
     }
@@ -328,7 +329,7 @@ NESTED_PASSES(panels_2, 2, 2, NESTED_VECTORS, false)
 NESTED_PASSES(panels_4, 4, 4, NESTED_VECTORS, false)
 NESTED_PASSES(panels_8, 8, NESTED_8_INPUTS, NESTED_8_VECTORS, false)
 
-INLINE void run_all(const struct tmac_tile *tile, nested_run_fn *function)
+INLINE void run_all(const struct tmac_tile *tile, nested_run_fn *function, const bool centred)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, tile->width);
     struct nested_run run;
@@ -347,16 +348,16 @@ INLINE void run_all(const struct tmac_tile *tile, nested_run_fn *function)
         unpack_steps(run.codes, cells, run.steps, tile->width);
         switch (own_kind(tile)) {
         case OWN_U4:
-            run_own(&run, OWN_U4);
+            run_own(&run, OWN_U4, centred);
             break;
         case OWN_U4_MINIMUM:
-            run_own(&run, OWN_U4_MINIMUM);
+            run_own(&run, OWN_U4_MINIMUM, centred);
             break;
         case OWN_I8:
-            run_own(&run, OWN_I8);
+            run_own(&run, OWN_I8, centred);
             break;
         default:
-            run_own(&run, OWN_I8_MINIMUM);
+            run_own(&run, OWN_I8_MINIMUM, centred);
         }
         function(&run);
     }
@@ -370,7 +371,7 @@ static void nested_panels(const struct tmac_tile *tile)
         {{panels_8_16, panels_8_16_minimum}, {panels_8_32, panels_8_32_minimum}}};
 
     run_all(tile,
-            functions[tile->batch / 4][tile->nested.group_k == 32][tile->minimum != NULL]);
+            functions[tile->batch / 4][tile->nested.group_k == 32][tile->minimum != NULL], false);
 }
 
 #endif

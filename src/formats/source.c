@@ -137,14 +137,6 @@ tmac_status tmac_source_init(struct tmac_source *source, const tmac_weights_desc
     return with_data ? source_pointers(source) : TMAC_OK;
 }
 
-/* A symmetric zero and a constant one of the same value are the same. */
-static bool same_zero(const struct tmac_spec *a, const struct tmac_spec *b)
-{
-    return (a->zero_kind == b->zero_kind || (tmac_zero_is_constant(a->zero_kind) &&
-                                             tmac_zero_is_constant(b->zero_kind))) &&
-           a->zero == b->zero;
-}
-
 bool tmac_format_holds(const struct tmac_format *format, const struct tmac_spec *spec)
 {
     tmac_weights_desc desc = {.struct_size = sizeof desc};
@@ -153,8 +145,11 @@ bool tmac_format_holds(const struct tmac_format *format, const struct tmac_spec 
     tmac_format_describe(format, spec->rows, spec->cols, NULL, &desc);
     if (tmac_source_init(&source, &desc, false) != TMAC_OK)
         return false;
+    const bool constant =
+        tmac_zero_is_constant(spec->zero_kind) && tmac_zero_is_constant(source.spec.zero_kind);
     return spec->group == source.spec.group && spec->super_group == source.spec.super_group &&
            spec->width == source.spec.width && spec->scale_type == source.spec.scale_type &&
-           same_zero(spec, &source.spec) && spec->sub_format == source.spec.sub_format &&
+           (constant || spec->zero_kind == source.spec.zero_kind) &&
+           spec->sub_format == source.spec.sub_format && spec->zero == source.spec.zero &&
            spec->scale_unit == source.spec.scale_unit;
 }

@@ -31,7 +31,7 @@ static const bool strict = true;
 static const bool strict = true;
 #endif
 
-static const int64_t batches[] = {1, 2, 4, 8, 32, MAX_BATCH};
+static const int64_t batches[] = {1, 2, 4, 8, 13, 32, MAX_BATCH};
 static float x[MAX_BATCH * COLS], y[MAX_BATCH * ROWS], floats[ROWS * COLS];
 static uint8_t blocks[ROWS * COLS * 2];
 

@@ -16,11 +16,11 @@
 #include "floats_lookup.h"
 #include "lookup_stage.h"
 
-TEMPLATE void rows_load(const float *y, vecf acc[VECTORS])
+TEMPLATE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
 {
     UNROLL
     for (int i = 0; i < VECTORS; i++)
-        acc[i] = vecf_load(y + LANES * i);
+        acc[i] = accumulate ? vecf_load(y + LANES * i) : vecf_all(0);
 }
 
 TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
@@ -66,11 +66,7 @@ TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind
     int number = 0, left = tile->steps;
     vecf acc[VECTORS];
 
-    if (tile->accumulate)
-        rows_load(tile->y, acc);
-    else
-        for (int i = 0; i < VECTORS; i++)
-            acc[i] = vecf_all(0);
+    rows_load(tile->y, tile->accumulate, acc);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
         if (!kind.steps)
             gemv_block(tile, &floats, &at, number++, LOW_HALF, kind, acc);
@@ -90,79 +86,97 @@ TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind
  * Block by block, so that the split indices of a block (at most 4 KB) and the inputs' results (at most
  * 2 KB) stay in the first-level cache. */
 
+/* The results of all inputs while they are worked on: those in memory may lie apart by what makes
+ * a core take one for the other (multiples of 4 KB). */
+struct results {
+    _Alignas(64) float y[TMAC_MAX_PANEL][TILE_ROWS];
+};
+
+TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile)
+{
+    for (int n = 0; n < tile->batch; n++) {
+        vecf rows[VECTORS];
+
+        rows_load(tile->y + (size_t)n * tile->y_stride, tile->accumulate, rows);
+        rows_store(rows, results->y[n]);
+    }
+}
+
+TEMPLATE void results_store(const struct results *results, const struct tmac_tile *tile)
+{
+    for (int n = 0; n < tile->batch; n++) {
+        vecf rows[VECTORS];
+
+        rows_load(results->y[n], true, rows);
+        rows_store(rows, tile->y + (size_t)n * tile->y_stride);
+    }
+}
+
 TEMPLATE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
-                        int input, const vecf rows[VECTORS])
+                        int input, const vecf rows[VECTORS], struct results *results)
 {
     const struct block_floats block =
         block_floats(tile, floats, number, input, tile->batch, false);
-    float *y = tile->y + (size_t)input * tile->y_stride;
     vecf acc[VECTORS];
 
-    rows_load(y, acc);
+    rows_load(results->y[input], true, acc);
     block_add(&block, rows, acc);
-    rows_store(acc, y);
+    rows_store(acc, results->y[input]);
 }
 
 TEMPLATE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
                          struct stream at, int number, const enum part part,
-                         const struct lookup_kind kind)
+                         const struct lookup_kind kind, struct results *results)
 {
-    for (int n = 0; n < tile->batch; n += kind.batch, at.tables += kind.batch * TABLE_STEP) {
-        vecf rows[8][VECTORS];
+    const int inputs = inputs_of(kind);
+
+    for (int n = 0; n < tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
+        vecf rows[MOST_INPUTS][VECTORS];
 
         lookup_integers(&at, part, kind, rows);
-        UNROLL
-        for (int i = 0; i < kind.batch; i++)
-            add_input(tile, floats, number, n + i, rows[i]);
+        for (int i = 0; i < inputs; i++)
+            add_input(tile, floats, number, n + i, rows[i], results);
     }
 }
 
 TEMPLATE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
-                        struct stream at, int number, int steps, lookup_rest_fn *rest)
+                        struct stream at, int number, int steps, lookup_rest_fn *rest,
+                        struct results *results)
 {
     for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
 
         rest(at, steps, rows);
-        add_input(tile, floats, number, n, rows);
+        add_input(tile, floats, number, n, rows, results);
     }
 }
 
-/* Half-bytes to bytes, for every plane of `steps` cells. */
-TEMPLATE void split_cells(const uint8_t *codes, const int steps, const int width, uint8_t *split)
+TEMPLATE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
 {
-    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
-        for (int at = 0; at < 4 * TILE_ROWS; at += ROWS) {
-            const vec low = vec_low_index(codes + at);
-
-            vec_store(split + at, low);
-            vec_store(split + 4 * TILE_ROWS + at, vec_high_index(low, codes + at));
-        }
-}
-
-TEMPLATE void lookup_gemm(const struct tmac_tile *tile, const struct lookup_kind kind)
-{
+    const struct tmac_tile own = *whole, *const tile = &own;
     const int steps = kind.steps ? kind.steps : 1;
     const struct tile_floats floats = tile_floats(tile);
     _Alignas(64) uint8_t split[4 * 4 * 8 * TILE_ROWS];
     struct stream at = {tile->codes, tile->tables, (size_t)tile->batch * TABLE_STEP};
     int number = 0, left = tile->steps;
+    struct results results;
 
-    if (!tile->accumulate)
-        tmac_tile_clear(tile);
+    results_load(&results, tile);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
         struct stream from = at;
 
         if (kind.split) {
-            split_cells(at.codes, steps, kind.width, split);
+            lookup_split(at.codes, steps, kind.width, split);
             from.codes = split;
         }
         if (!kind.steps)
-            gemm_block(tile, &floats, from, number++, LOW_HALF, kind);
-        gemm_block(tile, &floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind);
+            gemm_block(tile, &floats, from, number++, LOW_HALF, kind, &results);
+        gemm_block(tile, &floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind,
+                   &results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(tile, &floats, at, number, left, kind.rest);
+        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
+    results_store(&results, tile);
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
@@ -182,7 +196,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
 #define LOOKUP_LEAF(name, walk, ...)                                                               \
     static void name(const struct tmac_tile *tile)                                                 \
     {                                                                                              \
-        walk(tile, (struct lookup_kind){.batch = 1, __VA_ARGS__});                                 \
+        walk(tile, (struct lookup_kind){__VA_ARGS__});                                             \
     }
 
 #define LOOKUP_LEAF_SIZES(name, walk, ...)                                                         \
@@ -193,7 +207,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
 #define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
     static void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
     {                                                                                              \
-        const struct lookup_kind one = {.width = number, .steps = 1, .whole = how, .batch = 1};    \
+        const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
         lookup_rest(at, steps, one, rows);                                                         \
     }                                                                                              \
     LOOKUP_LEAF_SIZES(w##_gemv, lookup_gemv, .width = number, .whole = how, .rest = w##_rest)      \
@@ -209,7 +223,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
         .gemm = {gemm_0, w##_gemm_1, w##_gemm_2, w##_gemm_4},                                      \
     };
 
-/* All leaves of a width, one input at a time, as struct lookup_leaves `w`; and those by averages. */
+/* All leaves of a width as struct lookup_leaves `w`; those by averages. */
 #define LOOKUP_LEAVES(w, number)                                                                   \
     LOOKUP_WHOLE_LEAVES(w, number, WHOLE_STEP)                                                     \
     LOOKUP_LEAF(w##_gemv_0, lookup_gemv, .width = number)                                          \

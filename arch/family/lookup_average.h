@@ -11,6 +11,12 @@
 
 _Static_assert((int)ROWS == (int)TILE_ROWS, "a vector is all rows of a tile");
 
+TEMPLATE int inputs_of(const struct lookup_kind kind)
+{
+    (void)kind;
+    return 1;
+}
+
 TEMPLATE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
 {
     const vec a = vec_look_up(table0, index0);
@@ -131,8 +137,6 @@ TEMPLATE struct sum16 digit_total(const struct stream *from, const int width, co
 TEMPLATE struct sum16 total(const struct stream *from, const int width, const enum part part,
                             const int fold, const bool split)
 {
-    if (!split)
-        vec_prefetch(from->codes, step_bytes(width, false) * (size_t)fold);
     const struct sum16 low = digit_total(from, width, 0, part, fold, split);
 
     if (width != TMAC_WIDTH_4)
@@ -163,12 +167,15 @@ TEMPLATE void short_integers(const struct stream *at, const int steps, const int
 {
     const int most = most_folded(width), fold = steps < most ? steps : most;
     const vecf bias = vecf_all(0x1p23f + (float)(step_bias(width, part) * steps));
-    struct sum16 sum = total(at, width, part, fold, split);
+    struct stream from = *at;
+    struct sum16 sum;
 
-    for (int s = fold; s < steps; s += fold) {
-        const struct stream next = stream_after(at, s, width, split);
-
-        sum = sum16_add(sum, total(&next, width, part, fold, split));
+    UNROLL
+    for (int s = 0; s < steps; s += fold, from = stream_after(&from, fold, width, split)) {
+        if (!split)
+            vec_prefetch(from.codes, step_bytes(width, false) * (size_t)fold);
+        const struct sum16 more = total(&from, width, part, fold, split);
+        sum = s ? sum16_add(sum, more) : more;
     }
     vec_to_floats(sum.low, sum.high, bias, rows);
 }
@@ -189,6 +196,18 @@ TEMPLATE void lookup_integers(const struct stream *at, const enum part part,
         for (int i = 0; i < VECTORS; i++)
             rows[0][i] = vecf_add(rows[0][i], more[i]);
     }
+}
+
+/* Half-bytes to bytes, for every plane of `steps` cells. */
+TEMPLATE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
+{
+    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
+        for (int at = 0; at < 4 * TILE_ROWS; at += ROWS) {
+            const vec low = vec_low_index(codes + at);
+
+            vec_store(split + at, low);
+            vec_store(split + 4 * TILE_ROWS + at, vec_high_index(low, codes + at));
+        }
 }
 
 #endif

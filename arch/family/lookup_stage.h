@@ -9,7 +9,7 @@
 #ifndef TMAC_FAMILY_LOOKUP_STAGE_H
 #define TMAC_FAMILY_LOOKUP_STAGE_H
 
-enum { VECTORS = TILE_ROWS / LANES, TABLE_STEP = 128 /* bytes of tables for a step and an input */ };
+enum { VECTORS = TILE_ROWS / LANES, MOST_INPUTS = 4, TABLE_STEP = 128 /* bytes of tables for a step and an input */ };
 
 /* Which tables of a step to look up. FAST_STEP is a whole one by averages (contract.h). */
 enum part { LOW_HALF, HIGH_HALF, WHOLE_STEP, FAST_STEP };
@@ -31,8 +31,7 @@ struct lookup_kind {
     int steps;       /* of a block; 0: a block is half a step */
     enum part whole; /* how whole steps are looked up */
     bool half;       /* one input: scales are f16 */
-    int batch;       /* inputs that the integer stage takes at once */
-    bool split;
+    bool split;      /* several inputs: indices are split */
     lookup_rest_fn *rest;
 };
 

@@ -19,9 +19,8 @@
 enum { TILE_ROWS = 32 };
 
 #include "../family/lookup_average.h"
-#include "../family/lookup.h"
 
-enum { MOST_PAIRS = 4, PAIR_BYTES = ROWS * 2 };
+enum { MOST_PAIRS = 4, PAIR_BYTES = TILE_ROWS * 2 };
 
 /* What a template knows when it is compiled. */
 struct nested_kind {

@@ -22,7 +22,8 @@ enum {
     /* (CENTRE + offset) * S fits a word: |S| <= 32 * 128, and 8 times that would not. */
     LEAST_OFFSET = -14,
     RUN_GROUPS = 2 * UNPACKED_STEPS,
-    RUN_PAIRS = RUN_GROUPS / 2
+    RUN_PAIRS = RUN_GROUPS / 2,
+    RUN_STARTS = RUN_PAIRS * TMAC_MAX_PANEL
 };
 
 /* What a template knows when it is compiled. */
@@ -43,10 +44,11 @@ struct nested_run {
     _Alignas(64) uint8_t sub[RUN_GROUPS][ROW_VECTORS][VEC_BYTES];  /* for scale_group() */
     _Alignas(64) uint8_t other[RUN_PAIRS][ROW_VECTORS][VEC_BYTES]; /* pairs of words */
     _Alignas(64) uint8_t pair[RUN_PAIRS][ROW_VECTORS][VEC_BYTES];
-    /* Centred, of the panel at hand: what the sums of a group start from; the sums of activations times what
-     * the total still lacks. */
-    int32_t start[RUN_GROUPS][TMAC_MAX_PANEL];
-    int16_t lack[RUN_PAIRS][2 * TMAC_MAX_PANEL];
+    /* Of the panel at hand. Centred: what the sums of a group start from ([group of the pair][pair][input]), and
+     * the sums of activations times what the total still lacks ([pair][input][2]). Scaled codes: what the sums
+     * of a block start from, [block][input]. */
+    int32_t start[2][RUN_STARTS];
+    int16_t lack[2 * RUN_STARTS];
 };
 
 /* Where a pass, for some rows and inputs of a panel, is. */
@@ -110,12 +112,6 @@ INLINE void nested_part(struct nested_pass *at, const struct nested_pass_kind ki
     }
 }
 
-INLINE void next_group(struct nested_pass *at)
-{
-    at->sub += ROWS_BYTES;
-    at->start += TMAC_MAX_PANEL;
-}
-
 INLINE void nested_pass_step(struct nested_pass *at, const struct nested_pass_kind kind,
                              vec total[PASS_SUMS])
 {
@@ -124,26 +120,10 @@ INLINE void nested_pass_step(struct nested_pass *at, const struct nested_pass_ki
     } else {
         nested_part(at, kind, 0, GROUPS / 2, total);
         if (!kind.wide)
-            next_group(at);
+            at->sub += ROWS_BYTES;
         nested_part(at, kind, GROUPS / 2, GROUPS, total);
     }
-    next_group(at);
-}
-
-/* The sums of a block start from what takes the bias of scaled codes away. */
-INLINE void start_biased(const struct tmac_tile *tile, const int16_t *sums,
-                         const struct nested_pass_kind kind, vec total[PASS_SUMS])
-{
-    int32_t start[TMAC_MAX_PANEL] = {0};
-
-    for (int k = 0; k < tile->block_k; k += 2 * tile->nested.group_k, sums += 2 * kind.batch) {
-        UNROLL
-        for (int n = 0; n < kind.inputs; n++)
-            start[n] -= BIAS * (sums[2 * n] + sums[2 * n + 1]);
-    }
-    UNROLL
-    for (int i = 0; i < kind.inputs * kind.vectors; i++)
-        total[i] = vec_lanes(start[i / kind.vectors]);
+    at->sub += ROWS_BYTES;
 }
 
 /* Words of the pairs of a block times the sums of their activations. */
@@ -197,7 +177,10 @@ INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
     if (kind.how == CENTRED_SUMS) {
         nested_others(at->pair, at->lack, TMAC_MAX_PANEL, pairs, kind, total);
     } else if (kind.how == SCALED_CODES && !kind.minimum) {
-        start_biased(tile, at->group_sum, kind, total);
+        UNROLL
+        for (int i = 0; i < kind.inputs * kind.vectors; i++)
+            total[i] = vec_lanes(at->start[i / kind.vectors]);
+        at->start += TMAC_MAX_PANEL;
     } else {
         UNROLL
         for (int i = 0; i < PASS_SUMS; i++)
@@ -208,6 +191,8 @@ INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
             nested_dots(at, kind, 0, GROUPS, false, total);
         else
             nested_pass_step(at, kind, total);
+        if (kind.how == CENTRED_SUMS) /* two steps are a pair */
+            at->start += k % 64 == 0 ? RUN_STARTS : TMAC_MAX_PANEL - RUN_STARTS;
         at->codes = vec_opaque(at->codes + sizeof(struct unpacked));
         at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
     }
@@ -267,7 +252,7 @@ INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pa
         .other = run->other[0][v],
         .pair = run->pair[0][v],
         .group_sum = run_group_sums(run, p, kind.batch) + 2 * n,
-        .lack = run->lack[0] + 2 * n,
+        .lack = run->lack + 2 * n,
         .start = run->start[0] + n,
         .act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale + panel) +
                      first * kind.batch + n,
@@ -282,20 +267,51 @@ INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pa
                           (size_t)((first + b) >> tile->block_shift) * tile->scale_stride);
 }
 
+/* Two words, the first below: loops over these vectorize. */
+INLINE int32_t pair_of(const int16_t *words)
+{
+    int32_t pair;
+
+    memcpy(&pair, words, sizeof pair);
+    return pair;
+}
+
+/* Sums of the blocks of panel p start from what takes the bias of scaled codes away. */
+INLINE void run_bias(struct nested_run *run, int p)
+{
+    const struct tmac_tile *tile = run->tile;
+    const int16_t *sum = run_group_sums(run, p, TMAC_MAX_PANEL);
+    const int pairs = tile->block_k / (2 * tile->nested.group_k);
+    const int blocks = run->steps * TMAC_STEP_K / tile->block_k;
+
+    for (int b = 0; b < blocks; b++) {
+        int32_t start[TMAC_MAX_PANEL] = {0};
+
+        for (int pair = 0; pair < pairs; pair++, sum += 2 * TMAC_MAX_PANEL)
+            for (int n = 0; n < TMAC_MAX_PANEL; n++) {
+                const int32_t both = pair_of(sum + 2 * n);
+                start[n] -= BIAS * ((int16_t)both + (both >> 16));
+            }
+        memcpy(run->start[0] + b * TMAC_MAX_PANEL, start, sizeof start);
+    }
+}
+
 /* What sums of panel p start from and lack. */
 INLINE void run_centre(struct nested_run *run, int p)
 {
     const struct tmac_tile *tile = run->tile;
     const int16_t *sum = run_group_sums(run, p, TMAC_MAX_PANEL);
     const int lack = CENTRE + (tile->minimum ? 0 : (int)tile->offset);
+    const int pairs = run->steps / 2 * TMAC_MAX_PANEL;
 
-    for (int pair = 0; pair < run->steps / 2; pair++, sum += 2 * TMAC_MAX_PANEL)
-        for (int n = 0; n < TMAC_MAX_PANEL; n++) {
-            run->start[2 * pair][n] = -CENTRE * sum[2 * n];
-            run->start[2 * pair + 1][n] = -CENTRE * sum[2 * n + 1];
-            run->lack[pair][2 * n] = (int16_t)(lack * sum[2 * n]);
-            run->lack[pair][2 * n + 1] = (int16_t)(lack * sum[2 * n + 1]);
-        }
+    for (int i = 0; i < pairs; i++) {
+        const int32_t pair = pair_of(sum + 2 * i);
+
+        run->start[0][i] = -CENTRE * (int16_t)pair;
+        run->start[1][i] = -CENTRE * (pair >> 16);
+    }
+    for (int i = 0; i < 2 * pairs; i++)
+        run->lack[i] = (int16_t)(lack * sum[i]);
 }
 
 INLINE void nested_run_passes(struct nested_run *run, const struct nested_pass_kind kind)
@@ -304,6 +320,8 @@ INLINE void nested_run_passes(struct nested_run *run, const struct nested_pass_k
         ahead_prefetch_part(&run->ahead);
         if (kind.how == CENTRED_SUMS)
             run_centre(run, p);
+        if (kind.how == SCALED_CODES && !kind.minimum)
+            run_bias(run, p);
         for (int v = 0; v < ROW_VECTORS; v += kind.vectors)
             for (int n = 0; n < kind.batch; n += kind.inputs)
                 nested_run_pass(run, kind, p, v, n);

@@ -267,14 +267,9 @@ INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pa
                           (size_t)((first + b) >> tile->block_shift) * tile->scale_stride);
 }
 
-/* Two words, the first below: loops over these vectorize. */
-INLINE int32_t pair_of(const int16_t *words)
-{
-    int32_t pair;
-
-    memcpy(&pair, words, sizeof pair);
-    return pair;
-}
+/* A number for each input of a panel, on any machine: compilers make less of loops. */
+typedef int32_t per_input __attribute__((vector_size(4 * TMAC_MAX_PANEL)));
+typedef int16_t per_input_pair __attribute__((vector_size(4 * TMAC_MAX_PANEL)));
 
 /* Sums of the blocks of panel p start from what takes the bias of scaled codes away. */
 INLINE void run_bias(struct nested_run *run, int p)
@@ -285,14 +280,15 @@ INLINE void run_bias(struct nested_run *run, int p)
     const int blocks = run->steps * TMAC_STEP_K / tile->block_k;
 
     for (int b = 0; b < blocks; b++) {
-        int32_t start[TMAC_MAX_PANEL] = {0};
+        per_input all = {0};
 
-        for (int pair = 0; pair < pairs; pair++, sum += 2 * TMAC_MAX_PANEL)
-            for (int n = 0; n < TMAC_MAX_PANEL; n++) {
-                const int32_t both = pair_of(sum + 2 * n);
-                start[n] -= BIAS * ((int16_t)both + (both >> 16));
-            }
-        memcpy(run->start[0] + b * TMAC_MAX_PANEL, start, sizeof start);
+        for (int pair = 0; pair < pairs; pair++, sum += 2 * TMAC_MAX_PANEL) {
+            per_input both; /* the first group's below */
+            memcpy(&both, sum, sizeof both);
+            all += (both << 16 >> 16) + (both >> 16);
+        }
+        all *= -BIAS;
+        memcpy(run->start[0] + b * TMAC_MAX_PANEL, &all, sizeof all);
     }
 }
 
@@ -301,17 +297,20 @@ INLINE void run_centre(struct nested_run *run, int p)
 {
     const struct tmac_tile *tile = run->tile;
     const int16_t *sum = run_group_sums(run, p, TMAC_MAX_PANEL);
-    const int lack = CENTRE + (tile->minimum ? 0 : (int)tile->offset);
-    const int pairs = run->steps / 2 * TMAC_MAX_PANEL;
+    const int16_t lack = (int16_t)(CENTRE + (tile->minimum ? 0 : (int)tile->offset));
 
-    for (int i = 0; i < pairs; i++) {
-        const int32_t pair = pair_of(sum + 2 * i);
+    for (int i = 0; i < run->steps / 2 * TMAC_MAX_PANEL; i += TMAC_MAX_PANEL) {
+        per_input both;
+        per_input_pair words;
 
-        run->start[0][i] = -CENTRE * (int16_t)pair;
-        run->start[1][i] = -CENTRE * (pair >> 16);
+        memcpy(&both, sum + 2 * i, sizeof both);
+        memcpy(&words, sum + 2 * i, sizeof words);
+        const per_input first = (both << 16 >> 16) * -CENTRE, second = (both >> 16) * -CENTRE;
+        words *= lack;
+        memcpy(run->start[0] + i, &first, sizeof first);
+        memcpy(run->start[1] + i, &second, sizeof second);
+        memcpy(run->lack + 2 * i, &words, sizeof words);
     }
-    for (int i = 0; i < 2 * pairs; i++)
-        run->lack[i] = (int16_t)(lack * sum[i]);
 }
 
 INLINE void nested_run_passes(struct nested_run *run, const struct nested_pass_kind kind)

@@ -1,30 +1,40 @@
 /* SPDX-License-Identifier: MIT
  *
- * libtmac: low-bit weights times float activations on CPUs, by table lookup.
+ * libtmac: low-bit weights times float activations on CPUs, by table lookup and by byte dot products.
  *
  * Three nouns and three verbs:
  *
  *   weights   pack       quantized codes and scales, rearranged once for this CPU's kernels
- *   tables    build      what the kernels want prepared from the activations of 1..N inputs
- *   context   multiply   instruction set, threads, allocator; gemv (N = 1) and gemm (N > 1)
+ *   tables    build      what the kernels want prepared from the activations of a batch
+ *   context   multiply   instruction set, threads, allocator; gemv (a batch of 1) and gemm
  *
- * A weight matrix W has `rows` (M) rows and `cols` (K) columns. Activations X are N inputs of
- * K numbers; the result Y is N inputs of M floats: Y[n][m] = sum over k of W[m][k] * X[n][k].
+ * A weight matrix W has `rows` (M) rows and `cols` (K) columns. The activations X are a batch of N
+ * inputs of K numbers; the result Y is N outputs of M numbers: Y[n][m] = sum over k of W[m][k] * X[n][k].
  * An input lies contiguous in memory, the next one a stride behind it.
+ *
+ * High-level calls take handles, and use the context's threads and memory. Low-level calls are for hosts
+ * that own memory and threads: they work on the calling thread, in memory that the host gives.
  *
  * Conventions of every function here
  *   Errors    A function that can fail returns a tmac_status; on anything but TMAC_OK its output
  *             arguments are untouched unless its comment says otherwise. The library never
  *             aborts, never prints, and reads or writes nothing outside the memory described to it.
- *   Threads   There is no global state. A context, weights and tables that are not being built may
- *             be used by any number of threads at once. Building a tables object, and freeing
- *             anything, needs that no other thread uses it.
+ *             It opens no file.
+ *   Threads   A context, weights and tables that are not being built may be used by any number of
+ *             threads at once. Building a tables object, and freeing anything, needs that no other
+ *             thread uses it. No function takes more than TMAC_STACK_BYTES of its thread's stack.
+ *   Fork      In the child of a fork() every handle of the parent and every function still works, but
+ *             on the calling thread alone: the threads of OpenMP's pool stay behind in the parent.
+ *             (A host's parallel_for is called as ever.)
  *   Lifetime  A handle belongs to the caller and is freed with the matching _free (NULL is fine).
- *             A context must outlive the weights and tables that were made with it.
+ *             A context must outlive the weights and tables that were made with it. Weights and tables
+ *             belong to their context: with another one they are TMAC_ERROR_CONTEXT.
  *   Structs   start with struct_size, which the caller sets to sizeof the struct and zeroes the
  *             rest: later versions add members at the end, and zero always means the default.
  *   Numbers   Sizes are in bytes, strides in elements unless a name says bytes. Rows, cols, batch and
- *             strides are int64_t and must not be negative. The rounding mode must be to nearest.
+ *             strides are int64_t and must not be negative. The floating-point environment must be the
+ *             default one: rounding to nearest, denormals kept (with flush-to-zero results near the
+ *             smallest floats differ between machines).
  */
 #ifndef TMAC_H
 #define TMAC_H
@@ -48,6 +58,9 @@
 extern "C" {
 #endif
 
+/* The most that any call takes of the stack of the thread that calls it, or works for it. */
+#define TMAC_STACK_BYTES 65536
+
 /* ---------------------------------------------------------------------------------------------
  * Status
  * ------------------------------------------------------------------------------------------- */
@@ -66,7 +79,7 @@ typedef enum tmac_status {
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
     TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that is not known, or cannot hold these weights */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* lookup weights or tables where the mode is TMAC_MODE_EXACT */
+    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
     TMAC_ERROR_BATCH = 16,     /* more inputs than the tables have room for */
@@ -81,11 +94,14 @@ typedef enum tmac_status {
     TMAC_ERROR_PACKED_CHECKSUM = 25, /* the packed bytes are damaged or were never finished */
     TMAC_ERROR_PACKED_SIZE = 26,     /* fewer packed bytes than the header speaks of */
     TMAC_ERROR_ALLOCATOR = 27,       /* only one of the two allocator functions was given */
-    TMAC_ERROR_FILE = 28,            /* a file cannot be opened, read or written */
+    TMAC_ERROR_CONTEXT = 28,         /* weights, tables and context do not belong together */
     TMAC_ERROR_TUNING_FOREIGN = 29,  /* tuning of another CPU or another version of the library */
     TMAC_ERROR_TUNING_DAMAGED = 30,  /* a tuning file that is not one, or is damaged */
     TMAC_ERROR_LAYOUT = 31,          /* an unknown packed layout, or one that cannot hold these weights */
-    TMAC_ERROR_KERNEL = 32           /* an unknown kernel, or one that this machine cannot run */
+    TMAC_ERROR_KERNEL = 32,          /* an unknown kernel, or one that this machine cannot run */
+    TMAC_ERROR_NOT_NATIVE = 33,      /* only scalar code could multiply these weights here */
+    TMAC_ERROR_EXPERT = 34,          /* an expert's number is out of range, or experts differ in shape */
+    TMAC_ERROR_INPUTS = 35           /* neither or both of activations and tables are given */
 } tmac_status;
 
 /* One English sentence for a status, never null; static storage. */
@@ -117,16 +133,17 @@ typedef struct tmac_tuning tmac_tuning;
 /* One piece of parallel work, and a host's way to run `count` of them. The host calls
  * task(arg, i) exactly once for every i in [0, count), on any threads in any order, and returns
  * when all have returned. Tasks do not block on each other. */
-typedef void tmac_task(void *arg, int index);
-typedef void tmac_parallel_for(void *host, int count, tmac_task *task, void *arg);
+typedef void tmac_task_fn(void *arg, int index);
+typedef void tmac_parallel_for_fn(void *host, int count, tmac_task_fn *task, void *arg);
 
 /* Memory from the host: `size` > 0 bytes aligned to `align` (a power of two), or null. */
-typedef void *tmac_allocate(void *host, size_t size, size_t align);
-typedef void tmac_release(void *host, void *memory);
+typedef void *tmac_allocate_fn(void *host, size_t size, size_t align);
+typedef void tmac_release_fn(void *host, void *memory);
 
-/* Which kernels may be chosen (docs/algorithm.md). Every family multiplies every width. */
+/* Which kernels may be chosen (docs/algorithm.md). Lookup multiplies 1 to 4 bits and ternary, direct every
+ * width. */
 typedef enum tmac_family {
-    TMAC_FAMILY_AUTO = 0,   /* the one that measured fastest on this instruction set */
+    TMAC_FAMILY_AUTO = 0,   /* the one that measured fastest on these instruction sets */
     TMAC_FAMILY_LOOKUP = 1, /* a table for every 4 activations, a lookup for every bit plane */
     TMAC_FAMILY_DIRECT = 2  /* activations as int8, multiplied with codes unpacked in registers */
 } tmac_family;
@@ -149,20 +166,20 @@ typedef enum tmac_mode {
 
 typedef struct tmac_context_options {
     size_t struct_size;
-    /* The best instruction set allowed, by name ("scalar", "x86-avx2", "x86-avx512",
-     * "x86-avx512-vnni", "x86-avx512-vbmi", "arm64", "arm64-dotprod"); those below it stay.
-     * NULL: no limit by name. */
+    /* The best instruction set allowed, by name ("scalar", "x86-avx2", "x86-avx-vnni", "x86-avx512",
+     * "x86-avx512-vnni", "x86-avx512-vbmi", "arm64", "arm64-dotprod"), with those that it builds on:
+     * "x86-avx-vnni" is AVX2 and AVX-VNNI, without AVX-512. NULL: no limit by name. */
     const char *isa;
-    /* Bits TMAC_ISA_* that may be used; 0: all. Scalar is always allowed; a set whose
-     * predecessors are masked away is not used either. */
+    /* Bits TMAC_ISA_* that may be used; 0: all. Scalar is always allowed; a set without those that it
+     * builds on is not used. */
     uint32_t isa_mask;
-    /* Threads to work with; 0: as many as OpenMP offers (1 where the library was built without
-     * it). With parallel_for: how many tasks to hand out, 0 counts as 1. At most 1024. */
+    /* Threads to work with, 1 to 1024; 0: as many as OpenMP offers. Built without OpenMP the library
+     * has one, whatever is asked. With parallel_for: how many tasks to hand out, 0 counts as 1. */
     int32_t threads;
-    tmac_parallel_for *parallel_for; /* NULL: OpenMP, or the calling thread */
+    tmac_parallel_for_fn *parallel_for; /* NULL: OpenMP, or the calling thread */
     void *parallel_host;             /* passed to parallel_for */
-    tmac_allocate *allocate; /* both or none; NULL: the C library, huge pages for large blocks */
-    tmac_release *release;
+    tmac_allocate_fn *allocate; /* both or none; NULL: the C library, huge pages for large blocks */
+    tmac_release_fn *release;
     void *allocator_host; /* passed to both */
     tmac_family family;
     tmac_mode mode;
@@ -215,8 +232,8 @@ typedef enum tmac_width {
 
 typedef enum tmac_code_format {
     TMAC_CODES_BYTES = 0, /* one code per byte */
-    /* A row is a stream of codes of 1, 2, 3 or 4 bits (ternary: 2), the first code in the lowest
-     * bits of the first byte; 3-bit codes cross byte borders. Rows start at whole bytes. */
+    /* A row is a stream of codes of the width's bits (ternary: 2), the first code in the lowest bits
+     * of the first byte; 3-bit codes cross byte borders. Rows start at whole bytes. */
     TMAC_CODES_DENSE = 1,
     TMAC_CODES_GGML = 2 /* rows of ggml blocks with the scales in them: tmac_weights_desc_ggml() */
 } tmac_code_format;
@@ -257,8 +274,8 @@ typedef struct tmac_weights_desc {
     int64_t scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
     tmac_zero zero_kind;
     float zero;                   /* CONSTANT: finite */
-    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4); [1] for
-                                     the whole tensor */
+    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits:
+                                     255); [1] for the whole tensor */
     const void *minimums;         /* MINIMUM: shaped and typed like scales */
     int64_t zero_row_stride;      /* elements from one row of zero_points to the next; 0: tight */
     tmac_sub_format sub_format;
@@ -268,18 +285,58 @@ typedef struct tmac_weights_desc {
     const uint8_t *sub_minimums;  /* two levels and MINIMUM: [rows][groups] */
     int64_t sub_row_stride;       /* elements from one row of either to the next; 0: tight */
     int32_t ggml_type;            /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
+    int64_t first_row;            /* 0 .. rows - 1: what all pointers above point at. Rows before it have
+                                     no address and cannot be packed: for who has a part of a matrix
+                                     and calls tmac_packed_rows(). TMAC_GROUP_TENSOR: of the codes only */
 } tmac_weights_desc;
 
-/* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number: Q4_0 2,
- * Q4_1 3, Q2_K 10, Q3_K 11, Q4_K 12, TQ1_0 34, TQ2_0 35, Q1_0 41, Q2_0 42. `cols` must be a
- * multiple of the type's block. TQ2_0 blocks with the unused code 3 are refused when packed
- * (TMAC_ERROR_CODE). Sets every member but struct_size (which the caller has set) and
- * code_row_bytes (tight rows; change it afterwards for a stride). */
+/* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number of a type that
+ * tmac_format_find_ggml_type() knows. `cols` must be a multiple of the type's block. TQ2_0 blocks with
+ * the unused code 3 are refused when packed (TMAC_ERROR_CODE). Sets every member but struct_size (which
+ * the caller has set) and code_row_bytes (tight rows; change it afterwards for a stride). */
 TMAC_API tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_t rows,
                                             int64_t cols, const void *blocks);
 
 /* ---------------------------------------------------------------------------------------------
- * Weights: comfortable calls
+ * Formats
+ *
+ * All that weights may come in, as a list: first types of ggml blocks, then the widths of codes that lie
+ * apart from their scales. An index is good for as long as the library is loaded; later versions add
+ * formats, not always at the end. Programs that read this list instead of keeping their own work with
+ * those too.
+ * ------------------------------------------------------------------------------------------- */
+
+#define TMAC_FORMAT_LOOKUP UINT32_C(1) /* TMAC_FAMILY_LOOKUP multiplies it; TMAC_FAMILY_DIRECT does all */
+
+typedef struct tmac_format_info {
+    size_t struct_size;
+    const char *name;        /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage */
+    int32_t ggml_type;       /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for
+                                TMAC_CODES_BYTES and _DENSE. All that follows but width and flags is 0
+                                then: the description says it */
+    int32_t block;           /* weights in a block, of which a row is a multiple: 32, 64, 128 or 256 */
+    int32_t block_bytes;     /* bytes of a block, scales included */
+    tmac_width width;        /* of the codes */
+    int32_t group;           /* weights that share a scale (two levels: a sub-scale), 16 .. block */
+    int32_t super_group;     /* two levels: weights that share a scale, always `block`; else 0 */
+    tmac_scale_type scale_type; /* of scales and minimums */
+    tmac_zero zero_kind;
+    float zero;              /* CONSTANT: the code that stands for 0 */
+    tmac_sub_format sub_format;
+    int32_t sub_bits;        /* two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums:
+                                -2^(bits-1) and up; else, and for sub-minimums, 0 and up */
+    uint32_t flags;          /* TMAC_FORMAT_* */
+} tmac_format_info;
+
+TMAC_API int32_t tmac_format_count(void);
+/* Format `index`, 0 .. count - 1 (TMAC_ERROR_SHAPE for another). */
+TMAC_API tmac_status tmac_format_query(int32_t index, tmac_format_info *info);
+/* The index of a format, or -1. Capitals and small letters are the same: ggml itself writes "q4_K". */
+TMAC_API int32_t tmac_format_find(const char *name);
+TMAC_API int32_t tmac_format_find_ggml_type(int32_t type);
+
+/* ---------------------------------------------------------------------------------------------
+ * Weights: high-level calls
  * ------------------------------------------------------------------------------------------- */
 
 /* Packs weights into memory of the context's allocator, with all its threads. The description and
@@ -302,6 +359,8 @@ typedef struct tmac_weights_info {
     const char *layout;    /* name of the packed layout, static storage */
     const char *kernel;    /* name of the kernel that multiplies them, static storage */
     const void *packed;    /* the packed bytes, alive as long as the weights: save and attach them */
+    int32_t native;        /* 1: kernels of this machine's instruction sets multiply them; 0: only
+                              scalar code can, many times slower */
 } tmac_weights_info;
 
 TMAC_API tmac_status tmac_weights_query(const tmac_weights *weights, tmac_weights_info *info);
@@ -320,14 +379,14 @@ TMAC_API tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t ro
  * row is TMAC_ERROR_SHAPE), and nothing between rows is written.
  * All codes, scales and sub-scales come back as they were, so every byte does, but for TQ1_0: there
  * several bytes stand for the same five weights, and the one that ggml writes is written.
- * Q3_K and Q4_K blocks have sub-scales of 6 bits (-32..31, 0..63; sub-minimums 0..63). Weights packed
- * from other sources may have greater ones: TMAC_ERROR_SUB_SCALE, the rows are then undefined. */
+ * Q3_K and Q4_K blocks have sub-scales of 6 bits (tmac_format_info: sub_bits). Weights packed from other
+ * sources may have greater ones: TMAC_ERROR_SUB_SCALE, the rows are then undefined. */
 TMAC_API tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type,
                                               int64_t row_begin, int64_t row_end, void *blocks,
                                               int64_t row_bytes);
 
 /* ---------------------------------------------------------------------------------------------
- * Weights: plain calls, for hosts that own memory and threads
+ * Weights: low-level calls
  *
  *   plan -> begin -> rows (any threads, disjoint ranges) -> finish -> attach
  * ------------------------------------------------------------------------------------------- */
@@ -342,6 +401,7 @@ typedef struct tmac_packed_plan {
     tmac_family family;
     const char *layout;
     const char *kernel;
+    int32_t native;        /* as in tmac_weights_info */
 } tmac_packed_plan;
 
 /* What packing `desc` with this context would take. Data pointers in `desc` are not looked at. */
@@ -353,8 +413,9 @@ TMAC_API tmac_status tmac_packed_begin(const tmac_context *context, const tmac_w
                                        void *packed, size_t bytes);
 
 /* Packs rows [row_begin, row_end) of the weights: row_begin a multiple of the row step, row_end too
- * or equal to rows. Disjoint ranges may be packed by different threads at once. `desc` describes the
- * whole matrix, as for tmac_packed_begin, which must have returned. On a bad code or scale those
+ * or equal to rows. Not before the description's first_row (TMAC_ERROR_ROW_RANGE). Disjoint ranges
+ * may be packed by different threads at once. `desc` describes the whole matrix, as for
+ * tmac_packed_begin, which must have returned; only its pointers and first_row may differ. On a bad code or scale those
  * rows are left undefined. */
 TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *desc,
                                       int64_t row_begin, int64_t row_end, void *packed, size_t bytes);
@@ -365,10 +426,13 @@ TMAC_API tmac_status tmac_packed_finish(void *packed, size_t bytes);
 #define TMAC_ATTACH_VERIFY UINT32_C(0)      /* read all bytes and compare their checksum */
 #define TMAC_ATTACH_NO_CHECKSUM UINT32_C(1) /* check the header only: for bytes just packed, finished
                                                or not. Damaged rows give wrong numbers, never worse. */
+#define TMAC_ATTACH_NATIVE UINT32_C(2)      /* refuse what only scalar code could multiply here:
+                                               TMAC_ERROR_NOT_NATIVE */
 
 /* Makes weights of packed bytes where they lie: a mapped file, a host's buffer. They are not copied
  * and must stay until the weights are freed. The header is checked, never trusted. Bytes packed for
- * another instruction set work on every machine, but may run on scalar kernels. */
+ * another instruction set work on every machine, but may run on scalar kernels: tmac_weights_query() says
+ * so (`native`), and TMAC_ATTACH_NATIVE refuses them. */
 TMAC_API tmac_status tmac_weights_attach(const tmac_context *context, const void *packed,
                                          size_t bytes, uint32_t flags, tmac_weights **out);
 
@@ -411,7 +475,7 @@ TMAC_API tmac_status tmac_tables_build(const tmac_context *context, tmac_tables 
                                        const tmac_activations *activations);
 TMAC_API void tmac_tables_free(tmac_tables *tables);
 
-/* Plain calls. Tables of `batch` inputs of `cols` activations in the given table layout take
+/* Low-level calls. Tables of `batch` inputs of `cols` activations in the given table layout take
  * `bytes` bytes, aligned to TMAC_TABLES_ALIGNMENT. Part `part` of `parts` may be built by any
  * thread, all parts at once; the tables are built when all parts have returned. */
 #define TMAC_TABLES_ALIGNMENT 64
@@ -424,9 +488,9 @@ TMAC_API tmac_status tmac_tables_build_part(const tmac_context *context, uint32_
 /* ---------------------------------------------------------------------------------------------
  * Multiply
  *
- * Y[n * stride + m] for rows m and inputs n; y of any float alignment, stride >= rows. An input's
- * result does not depend on the other inputs, on the row range or on the number of threads: it is
- * the same to the bit. Nothing but the named elements is written.
+ * Y[n * stride + m] for rows m and inputs n; stride >= rows. An output does not depend on the rest of the
+ * batch, on the row range or on the number of threads: it is the same to the bit. Nothing but the named
+ * elements is written. Weights, tables and context belong together (TMAC_ERROR_CONTEXT).
  * ------------------------------------------------------------------------------------------- */
 
 /* y[m] for the one input in `tables` (TMAC_ERROR_BATCH where it has another number). */
@@ -435,7 +499,7 @@ TMAC_API tmac_status tmac_gemv(const tmac_context *context, const tmac_weights *
 /* All inputs in `tables`. */
 TMAC_API tmac_status tmac_gemm(const tmac_context *context, const tmac_weights *weights,
                                const tmac_tables *tables, float *y, int64_t stride);
-/* Rows [row_begin, row_end) of tmac_gemm, with the context's threads. y still points at row 0. */
+/* Rows [row_begin, row_end) of tmac_gemm. y still points at row 0. */
 TMAC_API tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weights,
                                     const tmac_tables *tables, int64_t row_begin, int64_t row_end,
                                     float *y, int64_t stride);
@@ -443,26 +507,91 @@ TMAC_API tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weig
 TMAC_API tmac_status tmac_matmul(const tmac_context *context, const tmac_weights *weights,
                                  const tmac_activations *activations, float *y, int64_t stride);
 
-/* Plain call: rows [row_begin, row_end) of all `batch` inputs, on the calling thread, from tables
- * in the caller's memory that were built for this number of inputs. */
+/* Low-level call: rows [row_begin, row_end) of all `batch` inputs, on the calling thread, from tables
+ * in the caller's memory that were built for this batch. */
 TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
                                         int64_t batch, int64_t row_begin, int64_t row_end, float *y,
                                         int64_t stride);
+
+/* ---------------------------------------------------------------------------------------------
+ * Multiply, with everything: one call for all that the calls above do, and more
+ *
+ *   output = W x                            float, as tmac_gemm gives it
+ *   output = output + bias[m]               where there is a bias; rounded
+ *   output = output + Y[n * stride + m]     with TMAC_MULTIPLY_ACCUMULATE; rounded
+ *   Y[n * stride + m] = output              rounded to the type of y, to nearest even
+ *
+ * A mixture of experts: every input goes to `uses` experts of its own. Experts are matrices of one shape,
+ * packed alike, as an array of handles or as the rows of one stacked matrix. Output n * uses + u is that
+ * of use u of input n; each expert's weights are read once for all the inputs that it has.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum tmac_output_type {
+    TMAC_OUTPUT_F32 = 0,
+    TMAC_OUTPUT_F16 = 1, /* magnitudes above 65504 become infinite */
+    TMAC_OUTPUT_BF16 = 2
+} tmac_output_type;
+
+#define TMAC_MULTIPLY_ACCUMULATE UINT32_C(1)
+
+/* The host's threads that work on one call together. Each calls with the same arguments but for `index`;
+ * the call returns on each when its part is done, and y is complete when all have returned. */
+typedef void tmac_barrier_fn(void *host); /* returns when all `count` threads have called it */
+typedef struct tmac_team {
+    size_t struct_size;
+    int32_t index;            /* 0 .. count - 1, a different one on each thread */
+    int32_t count;            /* 1 .. 1024 */
+    tmac_barrier_fn *barrier; /* may be NULL where count is 1; called equally often by all */
+    void *barrier_host;       /* passed to barrier */
+} tmac_team;
+
+typedef struct tmac_multiply_args {
+    size_t struct_size;
+    const tmac_weights *weights; /* one matrix, or with expert_count all experts stacked: expert e has
+                                    rows e * rows / expert_count and on. NULL where `experts` is given */
+    const tmac_activations *activations; /* of the batch; or NULL, and: */
+    const tmac_tables *tables; /* built before, for weights of this table layout. Not with experts */
+    void *y;                   /* row 0 of output 0, aligned to its elements */
+    int64_t stride;            /* elements from one output to the next, >= rows (of an expert) */
+    tmac_output_type output_type;
+    uint32_t flags;      /* TMAC_MULTIPLY_* */
+    const float *bias;   /* [rows], with experts [expert_count][rows]; aligned as floats are. NULL: none */
+    int64_t row_begin;   /* rows [row_begin, row_end) only; y and bias still point at row 0 */
+    int64_t row_end;     /* 0: all rows */
+    const tmac_weights *const *experts; /* [expert_count] handles; NULL: stacked in `weights` */
+    int64_t expert_count;               /* 0: no mixture of experts */
+    const int32_t *ids;  /* [batch][uses] numbers of experts; negative: none, and that output stays as it
+                            was. Out of range is TMAC_ERROR_EXPERT, before anything is written */
+    int64_t uses;        /* experts per input, >= 1 */
+    int64_t ids_stride;  /* elements from one input's ids to the next's; 0: uses */
+    void *workspace;     /* tmac_multiply_workspace() bytes, aligned to TMAC_TABLES_ALIGNMENT; a team's
+                            threads share it. NULL: from the context's allocator (without a team) */
+    size_t workspace_bytes;
+    const tmac_team *team; /* NULL: the context's threads */
+} tmac_multiply_args;
+
+/* Bytes of workspace for these arguments; looks at sizes, types, `team->count` and which pointers are
+ * NULL, not at what they point to (but handles). A larger team never needs less. */
+TMAC_API tmac_status tmac_multiply_workspace(const tmac_context *context,
+                                             const tmac_multiply_args *args, size_t *bytes);
+/* On an error nothing is written to y. All threads of a team get the same status. */
+TMAC_API tmac_status tmac_multiply(const tmac_context *context, const tmac_multiply_args *args);
 
 /* ---------------------------------------------------------------------------------------------
  * Tuning
  *
  * Which layout and which blocks of inputs and rows are fastest differs between processors and
  * shapes. The library's own choices are good; measuring a shape takes a few seconds and may find
- * better ones. They are kept in a small text file, and used by the contexts that are given them:
+ * better ones. They are kept as a small text, which the host stores where it likes, and used by the
+ * contexts that are given them:
  *
  *   tmac_tuning_create(&tuning);
- *   if (tmac_tuning_load(tuning, NULL) != TMAC_OK) ...    no file yet, or one of another CPU: as it was
+ *   if (tmac_tuning_read(tuning, text, bytes) != TMAC_OK) ...   of another CPU, or damaged: as it was
  *   options.tuning = tuning;
- *   tmac_context_create(&options, &context);              copies the choices
+ *   tmac_context_create(&options, &context);                    copies the choices
  *
  * Choices hold for one shape and format, number of threads and instruction set. The tool tmac-tune
- * measures every matrix of a model.
+ * measures every matrix of a model, and keeps the text in the user's cache folder.
  * ------------------------------------------------------------------------------------------- */
 
 /* An empty tuning, in the C library's memory. */
@@ -471,22 +600,24 @@ TMAC_API void tmac_tuning_free(tmac_tuning *tuning);
 /* How many choices it holds. */
 TMAC_API int64_t tmac_tuning_count(const tmac_tuning *tuning);
 
-/* Adds the choices in a file; those of the same key are replaced. `path` NULL: the user's own,
- * $XDG_CACHE_HOME/libtmac/tuning.txt or $HOME/.cache/libtmac/tuning.txt. TMAC_ERROR_FILE where
- * there is none, TMAC_ERROR_TUNING_FOREIGN where it was measured on another CPU or by another
- * version, TMAC_ERROR_TUNING_DAMAGED for anything else; the tuning is then as it was. */
-TMAC_API tmac_status tmac_tuning_load(tmac_tuning *tuning, const char *path);
-/* Writes all choices, in place of what the file held; the folders of the user's own are made. */
-TMAC_API tmac_status tmac_tuning_save(const tmac_tuning *tuning, const char *path);
+/* Adds the choices in a text of `bytes` bytes, at most 1 MiB; those of the same key are replaced.
+ * TMAC_ERROR_TUNING_FOREIGN where it was measured on another CPU or by another version,
+ * TMAC_ERROR_TUNING_DAMAGED for anything else; the tuning is then as it was. */
+TMAC_API tmac_status tmac_tuning_read(tmac_tuning *tuning, const char *text, size_t bytes);
+/* Writes all choices as a text into `text`, which has room for `room` bytes, and sets *bytes to its
+ * length. TMAC_ERROR_BUFFER_SIZE where it does not fit: *bytes then is what it takes, and `text`, which
+ * may be NULL where `room` is 0, is untouched. */
+TMAC_API tmac_status tmac_tuning_write(const tmac_tuning *tuning, char *text, size_t room,
+                                       size_t *bytes);
 
 /* Told before each measurement: `done` of `count` are made, `what` is next ("done" at the end). */
-typedef void tmac_progress(void *host, int32_t done, int32_t count, const char *what);
+typedef void tmac_progress_fn(void *host, int32_t done, int32_t count, const char *what);
 
 typedef struct tmac_tune_options {
     size_t struct_size;
     int64_t batch;         /* the layout is chosen for; 0: 1, for generating text */
     double seconds;          /* to spend on each candidate, at most 60; 0: 0.1 */
-    tmac_progress *progress; /* NULL: none */
+    tmac_progress_fn *progress; /* NULL: none */
     void *progress_host;     /* passed to progress */
 } tmac_tune_options;
 

@@ -171,7 +171,7 @@ static void test_environment_is_read_once(void **state)
     tmac_context_free(context);
 }
 
-static void run_tasks(void *host, int count, tmac_task *task, void *arg)
+static void run_tasks(void *host, int count, tmac_task_fn *task, void *arg)
 {
     (void)host;
     for (int i = 0; i < count; i++)
@@ -182,7 +182,7 @@ static void test_threads(void **state)
 {
     static const struct {
         int32_t threads;
-        tmac_parallel_for *host;
+        tmac_parallel_for_fn *host;
         int32_t want; /* -1: refused */
     } cases[] = {{1, NULL, 1},         {7, NULL, 7},         {1024, NULL, 1024}, {1025, NULL, -1},
                  {-1, NULL, -1},       {INT32_MIN, NULL, -1}, {0, run_tasks, 1},  {3, run_tasks, 3},

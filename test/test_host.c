@@ -91,14 +91,14 @@ static void note(struct host *host, int count)
     host->most = count > host->most ? count : host->most;
 }
 
-static void forwards(void *host, int count, tmac_task *task, void *arg)
+static void forwards(void *host, int count, tmac_task_fn *task, void *arg)
 {
     note(host, count);
     for (int i = 0; i < count; i++)
         task(arg, i);
 }
 
-static void backwards(void *host, int count, tmac_task *task, void *arg)
+static void backwards(void *host, int count, tmac_task_fn *task, void *arg)
 {
     note(host, count);
     while (count--)
@@ -106,7 +106,7 @@ static void backwards(void *host, int count, tmac_task *task, void *arg)
 }
 
 /* All odd ones, then all even ones. */
-static void shuffled(void *host, int count, tmac_task *task, void *arg)
+static void shuffled(void *host, int count, tmac_task_fn *task, void *arg)
 {
     note(host, count);
     for (int first = 1; first >= 0; first--)
@@ -116,7 +116,7 @@ static void shuffled(void *host, int count, tmac_task *task, void *arg)
 
 struct job {
     pthread_t thread;
-    tmac_task *task;
+    tmac_task_fn *task;
     void *arg;
     int index;
 };
@@ -128,7 +128,7 @@ static void *run_job(void *arg)
     return NULL;
 }
 
-static void threaded(void *host, int count, tmac_task *task, void *arg)
+static void threaded(void *host, int count, tmac_task_fn *task, void *arg)
 {
     struct job *jobs = calloc((size_t)count, sizeof *jobs);
 
@@ -147,7 +147,7 @@ static void test_parallel_for(void **state)
 {
     static const struct {
         const char *name;
-        tmac_parallel_for *run;
+        tmac_parallel_for_fn *run;
     } hosts[] = {{"forwards", forwards},
                  {"backwards", backwards},
                  {"shuffled", shuffled},

@@ -275,7 +275,10 @@ static bool compare_modes(const struct matrix *matrix, const char *isa, const fl
     return own;
 }
 
-/* tmac.h speaks of 5.5 times the squared error of lookup. */
+/* tmac.h speaks of 5.5 times the squared error of lookup: docs/numerics.md has where that comes from. Two
+ * sums of squares are compared, over 11 inputs times 700 rows with random codes. Rows share an input's
+ * tables, of 1088 entries: sums of so many squares vary by sqrt(2 / 11 (1 / 700 + 1 / 1088)), that is
+ * 2 %, somewhat more with scales of different size, and their ratio by 4 %. The limits are a quarter away. */
 static void test_fast(void **state)
 {
     const struct isas isas = isas_available();
@@ -300,7 +303,7 @@ static void test_fast(void **state)
         }
     printf("    squared error of fast lookup: %.2f times that of lookup, %d kernels\n",
            error.fast / error.plain, own);
-    CHECK(own > 0 && error.fast > 3 * error.plain && error.fast < 8 * error.plain, "%.3g, %.3g",
+    CHECK(own > 0 && error.fast > 4.4 * error.plain && error.fast < 6.9 * error.plain, "%.3g, %.3g",
           error.fast, error.plain);
 }
 

@@ -154,9 +154,9 @@ INLINE void gemv_block(const struct tmac_tile *tile, const struct gemv_floats *f
                                         act_sum, vecf_mul(floats->offset, act_sum)};
 
     if (kind.half)
-        vec_prefetch_scales(scale);
+        vec_prefetch_scales(scale, 64);
     if (kind.half && tile->minimum)
-        vec_prefetch_scales(minimum);
+        vec_prefetch_scales(minimum, 64);
     UNROLL
     for (int v = 0; v < ROW_VECTORS; v += GEMV_VECTORS) {
         vec total[GEMV_VECTORS];

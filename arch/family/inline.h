@@ -7,7 +7,11 @@
 #define TMAC_INLINE_H
 
 #ifndef INLINE
+#ifdef __OPTIMIZE__
 #define INLINE static inline __attribute__((always_inline))
+#else /* nothing is decided then, and inlining would only take minutes */
+#define INLINE static inline
+#endif
 #endif
 
 /* A function for one set of constants. */

@@ -1,223 +1,236 @@
 /* SPDX-License-Identifier: MIT
- * Lookup in cells in which a byte is a row: vpshufb looks up a table of 16 that all 128-bit lanes
- * hold. Sums over a step, or half of one, as 16-bit numbers. A template: the folder of an instruction
- * set includes its own vector.h first, which says what a vector is and how many ROWS it has. */
-#ifndef TMAC_X86_LOOKUP_H
-#define TMAC_X86_LOOKUP_H
+ * Lookup: the walk over the blocks of a tile, for one input and for several. A template, around an
+ * integer stage (lookup_stage.h):
+ *
+ *     layout   tile     integer stage                     sets
+ *     ROWS32   32 rows  lookup_average.h, or by averages   AVX2
+ *     ROWS64   64       lookup_average.h                  AVX-512
+ *     ROWS32   32       arm64/lookup.c, sums of words     NEON
+ *     QUAD     32       lookup_quad.h                     AVX-512 VBMI, NEON with dot products
+ *
+ * A leaf is the walk for one struct lookup_kind, a function of its own. Where a stage takes one input
+ * at a time, blocks of several inputs have their indices split once for all. */
+#ifndef TMAC_FAMILY_LOOKUP_H
+#define TMAC_FAMILY_LOOKUP_H
 
-#include "sums.h"
+#include "floats_lookup.h"
+#include "lookup_stage.h"
 
-enum { TABLE_STEP = 128 };
+TEMPLATE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
+{
+    UNROLL
+    for (int i = 0; i < VECTORS; i++)
+        acc[i] = accumulate ? vecf_load(y + LANES * i) : vecf_all(0);
+}
 
-/* Which tables of a step to look up. FAST_STEP is a whole one, whose sums of four entries are their
- * means (struct tmac_kernels, fast). */
-enum part { LOW_HALF, HIGH_HALF, WHOLE_STEP, FAST_STEP };
+TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
+{
+    UNROLL
+    for (int i = 0; i < VECTORS; i++)
+        vecf_store(y + LANES * i, acc[i]);
+}
 
-/* Where a kernel reads. A gemv splits the cells' half-bytes as it goes; with more inputs they are
- * split once per block, into one byte per index: [step][plane][g = 0..7][32 rows]. */
-struct stream {
-    const uint8_t *codes;
-    const uint8_t *tables;
-    size_t table_stride; /* from one step to the next */
+/* The last block of a chunk, where it is short: rare enough to go step by step. */
+TEMPLATE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
+                          vecf sum[VECTORS])
+{
+    for (int i = 0; i < VECTORS; i++)
+        sum[i] = vecf_all(0);
+    for (; steps > 0; steps--, at = stream_after(&at, 1, one.width, false)) {
+        vecf rows[1][VECTORS];
+
+        lookup_integers(&at, one.whole, one, rows);
+        for (int i = 0; i < VECTORS; i++)
+            sum[i] = vecf_add(sum[i], rows[0][i]);
+    }
+}
+
+/* ---- one input ------------------------------------------------------------------------------- */
+
+TEMPLATE void gemv_block(const struct tmac_tile *tile, const struct tile_floats *floats,
+                         const struct stream *at, int number, const enum part part,
+                         const struct lookup_kind kind, vecf acc[VECTORS])
+{
+    const struct block_floats block = block_floats(tile, floats, number, 0, 1, kind.half);
+    vecf rows[1][VECTORS];
+
+    lookup_integers(at, part, kind, rows);
+    block_add(&block, rows[0], acc);
+}
+
+TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+{
+    const int steps = kind.steps ? kind.steps : 1;
+    const struct tile_floats floats = tile_floats(tile);
+    struct stream at = {tile->codes, tile->tables, TABLE_STEP};
+    int number = 0, left = tile->steps;
+    vecf acc[VECTORS];
+
+    rows_load(tile->y, tile->accumulate, acc);
+    for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
+        if (!kind.steps)
+            gemv_block(tile, &floats, &at, number++, LOW_HALF, kind, acc);
+        gemv_block(tile, &floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
+    }
+    if (steps > 1 && left > 0) {
+        const struct block_floats block = block_floats(tile, &floats, number, 0, 1, kind.half);
+        vecf rows[VECTORS];
+
+        kind.rest(at, left, rows);
+        block_add(&block, rows, acc);
+    }
+    rows_store(acc, tile->y);
+}
+
+/* ---- several inputs --------------------------------------------------------------------------
+ * Block by block, so that the split indices of a block (at most 4 KB) and the inputs' results (at most
+ * 2 KB) stay in the first-level cache. */
+
+/* The results of all inputs while they are worked on: those in memory may lie apart by what makes
+ * a core take one for the other (multiples of 4 KB). */
+struct results {
+    _Alignas(64) float y[TMAC_MAX_PANEL][TILE_ROWS];
 };
 
-TEMPLATE int planes_of(const int width)
+TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile)
 {
-    return width == TMAC_WIDTH_TERNARY ? 2 : width;
+    for (int n = 0; n < tile->batch; n++) {
+        vecf rows[VECTORS];
+
+        rows_load(tile->y + (size_t)n * tile->y_stride, tile->accumulate, rows);
+        rows_store(rows, results->y[n]);
+    }
 }
 
-TEMPLATE size_t plane_bytes(const bool split)
+TEMPLATE void results_store(const struct results *results, const struct tmac_tile *tile)
 {
-    return split ? 8 * ROWS : 4 * ROWS;
+    for (int n = 0; n < tile->batch; n++) {
+        vecf rows[VECTORS];
+
+        rows_load(results->y[n], true, rows);
+        rows_store(rows, tile->y + (size_t)n * tile->y_stride);
+    }
 }
 
-TEMPLATE size_t step_bytes(const int width, const bool split)
+TEMPLATE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
+                        int input, const vecf rows[VECTORS], struct results *results)
 {
-    return (size_t)planes_of(width) * plane_bytes(split);
+    const struct block_floats block =
+        block_floats(tile, floats, number, input, tile->batch, false);
+    vecf acc[VECTORS];
+
+    rows_load(results->y[input], true, acc);
+    block_add(&block, rows, acc);
+    rows_store(acc, results->y[input]);
 }
 
-/* Indices from 32 bytes of a cell, for its low and high half-bytes. The bytes are read twice, as
- * operands of the AND and of the XOR: a load of its own would be one more micro-operation, and these
- * kernels are bound by the four that a core can start in a cycle. `again` is `at`, but the compiler
- * must not know, for it would join the loads. */
-TEMPLATE vec low_index(const uint8_t *at)
+TEMPLATE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
+                         struct stream at, int number, const enum part part,
+                         const struct lookup_kind kind, struct results *results)
 {
-    return vec_and(vec_bytes(15), vec_load(at));
+    const int inputs = inputs_of(kind);
+
+    for (int n = 0; n < tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
+        vecf rows[MOST_INPUTS][VECTORS];
+
+        lookup_integers(&at, part, kind, rows);
+        for (int i = 0; i < inputs; i++)
+            add_input(tile, floats, number, n + i, rows[i], results);
+    }
 }
 
-TEMPLATE vec high_index(vec low, const uint8_t *again)
+TEMPLATE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
+                        struct stream at, int number, int steps, lookup_rest_fn *rest,
+                        struct results *results)
 {
-    return vec_right16(vec_xor(low, vec_load(again)), 4);
+    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
+        vecf rows[VECTORS];
+
+        rest(at, steps, rows);
+        add_input(tile, floats, number, n, rows, results);
+    }
 }
 
-/* The same of the high half-bytes alone. */
-TEMPLATE vec upper_index(const uint8_t *at)
+TEMPLATE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
 {
-    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
-}
+    const struct tmac_tile own = *whole, *const tile = &own;
+    const int steps = kind.steps ? kind.steps : 1;
+    const struct tile_floats floats = tile_floats(tile);
+    _Alignas(64) uint8_t split[4 * 4 * 8 * TILE_ROWS];
+    struct stream at = {tile->codes, tile->tables, (size_t)tile->batch * TABLE_STEP};
+    int number = 0, left = tile->steps;
+    struct results results;
 
-TEMPLATE vec load_table(const uint8_t *tables, const int g)
-{
-    return vec_table(tables + 16 * g);
-}
+    results_load(&results, tile);
+    for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
+        struct stream from = at;
 
-TEMPLATE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
-{
-    const vec a = vec_look_up(table0, index0);
-    const vec b = vec_look_up(table1, index1);
-
-    return (struct sum8){vec_here(vec_add8(a, b)), vec_avg8(a, b)};
-}
-
-TEMPLATE bool is_whole(const enum part part)
-{
-    return part >= WHOLE_STEP;
-}
-
-/* Tables j and 4 + j, which share the bytes of a cell, or of a half step 2j and 2j + 1. Every plane
- * uses a table while it is in a register. */
-TEMPLATE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
-                       const int j, const enum part part, const int planes, const bool split,
-                       struct sum8 *sum)
-{
-    const int g0 = is_whole(part) ? j : 2 * j + (part == HIGH_HALF ? 4 : 0);
-    const int g1 = is_whole(part) ? j + 4 : g0 + 1;
-    const vec table0 = load_table(tables, g0), table1 = load_table(tables, g1);
-
-    UNROLL
-    for (int p = 0; p < planes; p++) {
-        const size_t plane = (size_t)p * plane_bytes(split);
-        const size_t at0 = plane + (size_t)(split ? g0 : g0 % 4) * ROWS;
-        const size_t at1 = plane + (size_t)(split ? g1 : g1 % 4) * ROWS;
-        vec index0, index1;
-
-        if (split) {
-            index0 = vec_load(step + at0);
-            index1 = vec_load(step + at1);
-        } else if (part == HIGH_HALF) {
-            index0 = upper_index(step + at0);
-            index1 = upper_index(step + at1);
-        } else {
-            index0 = low_index(step + at0);
-            index1 = is_whole(part) ? high_index(index0, again + at1) : low_index(step + at1);
+        if (kind.split) {
+            lookup_split(at.codes, steps, kind.width, split);
+            from.codes = split;
         }
-        sum[p] = look_up(table0, index0, table1, index1);
+        if (!kind.steps)
+            gemm_block(tile, &floats, from, number++, LOW_HALF, kind, &results);
+        gemm_block(tile, &floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind,
+                   &results);
     }
+    if (steps > 1 && left > 0)
+        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
+    results_store(&results, tile);
 }
 
-TEMPLATE void join_planes(struct sum8 *sum, const struct sum8 *other, const int planes)
+/* ---- leaves ---------------------------------------------------------------------------------- */
+
+/* Of a width, by log2 of block_k / 16. f16 scales and averages have no blocks of 16. */
+struct lookup_leaves {
+    tmac_multiply_fn *gemv[4], *gemv_half[4], *gemm[4];
+};
+
+static inline void lookup_run(const struct lookup_leaves *leaves, const struct tmac_tile *tile)
 {
-    UNROLL
-    for (int p = 0; p < planes; p++)
-        sum[p] = sum8_join(sum[p], other[p]);
+    const int block = tile->block_k >= 128 ? 3 : tile->block_k / 32;
+
+    (tile->batch > 1 ? leaves->gemm : tile->half ? leaves->gemv_half : leaves->gemv)[block](tile);
 }
 
-TEMPLATE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
-                       const int j, const enum part part, const int planes, const bool split,
-                       struct sum8 *sum)
-{
-    struct sum8 other[3];
-
-    look_up2(step, again, tables, j, part, planes, split, sum);
-    look_up2(step, again, tables, j + 1, part, planes, split, other);
-    join_planes(sum, other, planes);
-    UNROLL
-    for (int p = 0; p < planes && part == FAST_STEP; p++)
-        sum[p].sum = sum[p].mean; /* one entry from here on: the sums above are not computed */
-}
-
-/* (sum2 * 2 + sum1) * 2 + sum0 from above, the means from below. */
-TEMPLATE struct sum8 join_weighted(const struct sum8 *sum, const int width)
-{
-    struct sum8 all;
-
-    if (width == TMAC_WIDTH_1)
-        return sum[0];
-    if (width == TMAC_WIDTH_TERNARY)
-        return sum8_join(sum[0], sum[1]);
-    all = sum8_above(sum8_lowest(sum[0]), sum[1]);
-    if (width == TMAC_WIDTH_3) {
-        const struct sum8 upper = sum8_above(sum[1], sum[2]);
-        all.sum = sum8_above(sum[0], upper).sum;
-        all.mean = vec_avg8(all.mean, sum[2].mean);
+#define LOOKUP_LEAF(name, walk, ...)                                                               \
+    static void name(const struct tmac_tile *tile)                                                 \
+    {                                                                                              \
+        walk(tile, (struct lookup_kind){__VA_ARGS__});                                             \
     }
-    return all;
-}
 
-/* A step of a digit: all planes, but for 4 bits. */
-TEMPLATE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const int width,
-                               const enum part part, const bool split)
-{
-    const int planes = width == TMAC_WIDTH_4 ? 2 : planes_of(width);
-    const uint8_t *again = vec_opaque(step);
-    struct sum8 sum[3], other[3];
+#define LOOKUP_LEAF_SIZES(name, walk, ...)                                                         \
+    LOOKUP_LEAF(name##_1, walk, .steps = 1, __VA_ARGS__)                                           \
+    LOOKUP_LEAF(name##_2, walk, .steps = 2, __VA_ARGS__)                                           \
+    LOOKUP_LEAF(name##_4, walk, .steps = 4, __VA_ARGS__)
 
-    look_up4(step, again, tables, 0, part, planes, split, sum);
-    if (is_whole(part)) {
-        look_up4(step, again, tables, 2, part, planes, split, other);
-        join_planes(sum, other, planes);
-    }
-    return join_weighted(sum, width);
-}
+#define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
+    static void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
+    {                                                                                              \
+        const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
+        lookup_rest(at, steps, one, rows);                                                         \
+    }                                                                                              \
+    LOOKUP_LEAF_SIZES(w##_gemv, lookup_gemv, .width = number, .whole = how, .rest = w##_rest)      \
+    LOOKUP_LEAF_SIZES(w##_half, lookup_gemv, .width = number, .whole = how, .rest = w##_rest,      \
+                      .half = true)                                                                \
+    LOOKUP_LEAF_SIZES(w##_gemm, lookup_gemm, .width = number, .whole = how, .rest = w##_rest,      \
+                      .split = true)
 
-/* `fold` steps in one reduction. */
-TEMPLATE struct sum16 digit_total(const struct stream *from, const int width, const int digit,
-                                  const enum part part, const int fold, const bool split)
-{
-    const uint8_t *codes = from->codes + (size_t)digit * 2 * plane_bytes(split);
-    const int planes_log2 = width == TMAC_WIDTH_1 ? 0 : width == TMAC_WIDTH_TERNARY ? 1 : width == TMAC_WIDTH_3 ? 3 : 2;
-    const int entries_log2 = part == WHOLE_STEP ? 3 : part == FAST_STEP ? 1 : 2;
-    struct sum8 sum[4];
+#define LOOKUP_TABLE(w, gemv_0, gemm_0)                                                            \
+    static const struct lookup_leaves w = {                                                        \
+        .gemv = {gemv_0, w##_gemv_1, w##_gemv_2, w##_gemv_4},                                      \
+        .gemv_half = {NULL, w##_half_1, w##_half_2, w##_half_4},                                   \
+        .gemm = {gemm_0, w##_gemm_1, w##_gemm_2, w##_gemm_4},                                      \
+    };
 
-    UNROLL
-    for (int s = 0; s < fold; s++) {
-        sum[s] = digit_sum(codes + (size_t)s * step_bytes(width, split),
-                           from->tables + (size_t)s * from->table_stride, width, part, split);
-        if (s % 2)
-            sum[s - 1] = sum8_join(sum[s - 1], sum[s]);
-    }
-    if (fold == 4)
-        sum[0] = sum8_join(sum[0], sum[2]);
-    return sum8_total(sum[0], entries_log2 + planes_log2 + fold / 2);
-}
-
-TEMPLATE struct sum16 total(const struct stream *from, const int width, const enum part part,
-                            const int fold, const bool split)
-{
-    const struct sum16 low = digit_total(from, width, 0, part, fold, split);
-
-    if (width != TMAC_WIDTH_4)
-        return low;
-    const struct stream again = {from->codes, vec_opaque(from->tables), from->table_stride};
-    return sum16_add(low, sum16_times4(digit_total(&again, width, 1, part, fold, split)));
-}
-
-/* What the entries' + 128 adds up to per step; with means also the 1/2 that two averages round up by
- * in the middle. */
-TEMPLATE int step_bias(const int width, const enum part part)
-{
-    const int weight = width == TMAC_WIDTH_TERNARY ? 2 : (1 << planes_of(width)) - 1;
-
-    return weight * (part == WHOLE_STEP ? 128 * 8 : part == FAST_STEP ? 2 * 128 + 1 : 128 * 4);
-}
-
-TEMPLATE void advance(struct stream *at, const int steps, const size_t bytes)
-{
-    at->codes += (size_t)steps * bytes;
-    at->tables += (size_t)steps * at->table_stride;
-}
-
-/* Half-bytes to bytes for every plane of `steps` cells. */
-TEMPLATE void split_cells(const uint8_t *codes, int steps, const int width, uint8_t *split)
-{
-    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * ROWS, split += 8 * ROWS) {
-        UNROLL
-        for (int j = 0; j < 4; j++) {
-            const vec low = low_index(codes + j * ROWS);
-            vec_store(split + j * ROWS, low);
-            vec_store(split + (4 + j) * ROWS, high_index(low, codes + j * ROWS));
-        }
-    }
-}
+/* All leaves of a width as struct lookup_leaves `w`; those by averages. */
+#define LOOKUP_LEAVES(w, number)                                                                   \
+    LOOKUP_WHOLE_LEAVES(w, number, WHOLE_STEP)                                                     \
+    LOOKUP_LEAF(w##_gemv_0, lookup_gemv, .width = number)                                          \
+    LOOKUP_LEAF(w##_gemm_0, lookup_gemm, .width = number, .split = true)                           \
+    LOOKUP_TABLE(w, w##_gemv_0, w##_gemm_0)
+#define LOOKUP_FAST_LEAVES(w, number)                                                              \
+    LOOKUP_WHOLE_LEAVES(w, number, FAST_STEP)                                                      \
+    LOOKUP_TABLE(w, NULL, NULL)
 
 #endif

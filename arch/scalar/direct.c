@@ -2,8 +2,7 @@
  * The direct family in plain C: codes times int8 activations. */
 #include "scalar.h"
 
-/* A slice of `bits` bits of a code: the field in a cell of 1, 2, 4 or 8 bits for row `row` and activation
- * `k`. */
+/* The field that a slice's cell of `bits` bits (1, 2, 4 or 8) has for row `row` and activation `k`. */
 static unsigned slice_field(const uint8_t *cell, int bits, int row, int k)
 {
     const int group = k / 4; /* of 4 neighbouring activations: 0..7 */
@@ -16,9 +15,10 @@ static unsigned slice_field(const uint8_t *cell, int bits, int row, int k)
 static unsigned direct_code(const uint8_t *cell, tmac_width width, int row, int k)
 {
     const int low = tmac_slice_low(width), high = tmac_slice_high(width);
+    const size_t low_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, (tmac_width)low);
     const unsigned code = slice_field(cell, low, row, k);
 
-    return high ? code | slice_field(cell + 128 * low, high, row, k) << low : code;
+    return high ? code | slice_field(cell + low_bytes, high, row, k) << low : code;
 }
 
 int32_t scalar_direct_integer(const struct tmac_tile *tile, int input, int row, int half_begin,

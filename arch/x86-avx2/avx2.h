@@ -10,7 +10,11 @@
 
 /* Kernels are functions of constants that must meet their callers' constants: width, inputs and
  * the like decide at compile time how many registers there are. */
+#ifdef __OPTIMIZE__
 #define AVX2_TEMPLATE static inline __attribute__((always_inline))
+#else /* nothing is decided then, and inlining would only take minutes */
+#define AVX2_TEMPLATE static inline
+#endif
 
 #if defined(__clang__)
 #define AVX2_UNROLL _Pragma("clang loop unroll(full)")
@@ -29,13 +33,7 @@ void avx2_nested_lookup(const struct tmac_tile *tile);
 void avx2_direct_panels(const struct tmac_tile *tile, int width);
 void avx2_nested_panels(const struct tmac_tile *tile, int width);
 
-void avx2_build_u8(const struct tmac_build *build);
-void avx2_build_s8(const struct tmac_build *build);
-void avx2_build_int8(const struct tmac_build *build);
-
-void avx2_expand(const struct tmac_expand *expand);
-void avx2_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void avx2_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+extern const struct tmac_tools avx2_tools;
 
 AVX2_TEMPLATE __m256i avx2_load(const uint8_t *from)
 {

@@ -1,87 +1,42 @@
 /* SPDX-License-Identifier: MIT
- * Lookup on AVX2, layout ROWS32. */
+ * Lookup on AVX2: layout ROWS32. */
 #include "ops_avx2.h"
 
-#include "../family/lookup_tile.h"
+enum { TILE_ROWS = 32 };
 
-static void lookup_w1(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_1, WHOLE_STEP);
-}
+#include "../family/lookup_average.h"
 
-static void lookup_w2(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_2, WHOLE_STEP);
-}
+#include "../family/lookup.h"
 
-static void lookup_w3(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_3, WHOLE_STEP);
-}
-
-static void lookup_w4(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_4, WHOLE_STEP);
-}
-
-static void lookup_wt(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_TERNARY, WHOLE_STEP);
-}
-
-static void lookup_fast_w1(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_1, FAST_STEP);
-}
-
-static void lookup_fast_w2(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_2, FAST_STEP);
-}
-
-static void lookup_fast_w3(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_3, FAST_STEP);
-}
-
-static void lookup_fast_wt(const struct tmac_tile *tile)
-{
-    lookup(tile, TMAC_WIDTH_TERNARY, FAST_STEP);
-}
+LOOKUP_LEAVES(w1, TMAC_WIDTH_1)
+LOOKUP_LEAVES(w2, TMAC_WIDTH_2)
+LOOKUP_LEAVES(w3, TMAC_WIDTH_3)
+LOOKUP_LEAVES(w4, TMAC_WIDTH_4)
+LOOKUP_LEAVES(wt, TMAC_WIDTH_TERNARY)
 
 void avx2_lookup(const struct tmac_tile *tile)
 {
-    switch (tile->width) {
-    case TMAC_WIDTH_1:
-        lookup_w1(tile);
-        break;
-    case TMAC_WIDTH_2:
-        lookup_w2(tile);
-        break;
-    case TMAC_WIDTH_3:
-        lookup_w3(tile);
-        break;
-    case TMAC_WIDTH_4:
-        lookup_w4(tile);
-        break;
-    default:
-        lookup_wt(tile);
-    }
+    static const struct lookup_leaves *const leaves[] = {
+        [TMAC_WIDTH_1] = &w1, [TMAC_WIDTH_2] = &w2,       [TMAC_WIDTH_3] = &w3,
+        [TMAC_WIDTH_4] = &w4, [TMAC_WIDTH_TERNARY] = &wt,
+    };
+
+    lookup_run(leaves[tile->width], tile);
 }
+
+LOOKUP_FAST_LEAVES(fast_w1, TMAC_WIDTH_1)
+LOOKUP_FAST_LEAVES(fast_w2, TMAC_WIDTH_2)
+LOOKUP_FAST_LEAVES(fast_w3, TMAC_WIDTH_3)
+LOOKUP_FAST_LEAVES(fast_wt, TMAC_WIDTH_TERNARY)
 
 void avx2_lookup_fast(const struct tmac_tile *tile)
 {
-    switch (tile->width) {
-    case TMAC_WIDTH_1:
-        lookup_fast_w1(tile);
-        break;
-    case TMAC_WIDTH_2:
-        lookup_fast_w2(tile);
-        break;
-    case TMAC_WIDTH_3:
-        lookup_fast_w3(tile);
-        break;
-    default:
-        lookup_fast_wt(tile);
-    }
+    static const struct lookup_leaves *const leaves[] = {
+        [TMAC_WIDTH_1] = &fast_w1,
+        [TMAC_WIDTH_2] = &fast_w2,
+        [TMAC_WIDTH_3] = &fast_w3,
+        [TMAC_WIDTH_TERNARY] = &fast_wt,
+    };
+
+    lookup_run(leaves[tile->width], tile);
 }

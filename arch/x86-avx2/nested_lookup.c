@@ -2,58 +2,58 @@
  * Layout NESTED_ROWS32 on AVX2: sums of lookups times integer sub-scales, for two groups at a time.
  * The numbers of the two are interleaved, so that one instruction multiplies both by the sub-scales,
  * which are packed to match, and adds the products. Cells and sub-scales have their rows in the order
- * that leaves rows 8i .. 8i+7 in vector i in the end. */
+ * that leaves rows 8i .. 8i+7 in vector i in the end.
+ * AVX2 only: with AVX-512 layout NESTED is as fast for one input and 1.2 to 2.3 times as fast for 32,
+ * with VNNI 1.1 to 2.2 and 1.8 to 3.2 times (Sapphire Rapids, 2 to 4 bits, weights in L2). */
 #include "nested_lookup.h"
 
 /* What a block has for an input: factors of the integers. */
-struct nested_block {
-    __m256 p, q, m;
+struct block_factors {
+    vecf p, q, m;
     const uint8_t *scale, *minimum; /* f16 */
 };
 
-AVX2_TEMPLATE struct nested_block block_of(const struct tmac_tile *tile,
-                                           const struct nested_kind kind, int block, int input)
+AVX2_TEMPLATE struct block_factors factors_of(const struct tmac_tile *tile,
+                                              const struct nested_kind kind, int block, int input)
 {
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     const int meta = block * tile->batch + input;
-    const __m256 act_scale = _mm256_broadcast_ss(tile->act_scale + meta);
-    const __m256 act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
+    const vecf act_scale = vecf_all(tile->act_scale[meta]), act_sum = vecf_all(tile->act_sum[meta]);
 
-    return (struct nested_block){
+    return (struct block_factors){
         .p = act_scale,
-        .q = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), act_sum),
-        .m = kind.bytes ? act_sum : _mm256_mul_ps(act_scale, _mm256_set1_ps(0x1p-4f)),
+        .q = vecf_mul(vecf_all(tile->offset), act_sum),
+        .m = kind.bytes ? act_sum : vecf_mul(act_scale, vecf_all(0x1p-4f)),
         .scale = (const uint8_t *)tile->scale + super,
         .minimum = kind.minimum ? (const uint8_t *)tile->minimum + super : NULL,
     };
 }
 
 /* The float stage of struct tmac_tile. */
-AVX2_TEMPLATE void float_stage(const struct nested_block *block, const struct nested_kind kind,
+AVX2_TEMPLATE void float_stage(const struct block_factors *block, const struct nested_kind kind,
                                const struct nested_sums *sums, float *y)
 {
     AVX2_UNROLL
     for (int i = 0; i < VECTORS; i++) {
-        __m256 t = _mm256_mul_ps(block->p, _mm256_cvtepi32_ps(sums->p[i]));
-        __m256 acc = _mm256_loadu_ps(y + 8 * i);
+        vecf t = vecf_mul(block->p, _mm256_cvtepi32_ps(sums->p[i])), acc = vecf_load(y + 8 * i);
 
         if (kind.bytes)
-            t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums->q[i]), block->q, t);
-        acc = _mm256_fmadd_ps(avx2_scales(block->scale, 8 * i, true), t, acc);
+            t = vecf_fma(_mm256_cvtepi32_ps(sums->q[i]), block->q, t);
+        acc = vecf_fma(vecf_load_f16(block->scale + 16 * i), t, acc);
         if (kind.minimum) {
-            const __m256 m = _mm256_mul_ps(block->m, _mm256_cvtepi32_ps(sums->m[i]));
-            acc = _mm256_fmadd_ps(avx2_scales(block->minimum, 8 * i, true), m, acc);
+            const vecf m = vecf_mul(block->m, _mm256_cvtepi32_ps(sums->m[i]));
+            acc = vecf_fma(vecf_load_f16(block->minimum + 16 * i), m, acc);
         }
-        _mm256_storeu_ps(y + 8 * i, acc);
+        vecf_store(y + 8 * i, acc);
     }
 }
 
 /* One input of a block. */
-AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
+AVX2_TEMPLATE void add_input(const struct tmac_tile *tile, struct nested_at at,
                              const struct nested_kind kind, int block, int input)
 {
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
-    const struct nested_block factors = block_of(tile, kind, block, input);
+    const struct block_factors factors = factors_of(tile, kind, block, input);
     struct nested_sums sums;
 
     if (kind.bytes)
@@ -65,13 +65,13 @@ AVX2_TEMPLATE void add_block(const struct tmac_tile *tile, struct nested_at at,
 
 /* All inputs of a block, with indices split and sub-scales unpacked once. */
 AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
-                               struct nested_kind kind, int block)
+                             struct nested_kind kind, int block)
 {
-    _Alignas(32) uint8_t split[4 * 4 * 8 * ROWS];
+    _Alignas(32) uint8_t split[4 * 4 * 8 * TILE_ROWS];
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
     struct nested_subs subs[MOST_PAIRS];
 
-    split_cells(at.cells.codes, tile->block_k / TMAC_STEP_K, kind.width, split);
+    lookup_split(at.cells.codes, tile->block_k / TMAC_STEP_K, kind.width, split);
     for (int pair = 0; pair < pairs; pair++, at.own += pair_bytes(kind)) {
         for (int i = 0; i < (kind.bytes ? 2 : VECTORS); i++)
             load_subs(kind, at.own, i, &subs[pair]);
@@ -80,14 +80,14 @@ AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
     at.cells.codes = split;
     at.subs = subs;
     for (int n = 0; n < tile->batch; n++) {
-        add_block(tile, at, kind, block, n);
+        add_input(tile, at, kind, block, n);
         at.cells.tables += TABLE_STEP;
         at.group_sum += 4;
     }
 }
 
-AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind kind,
-                          const bool gemv)
+AVX2_TEMPLATE void walk(const struct tmac_tile *tile, const struct nested_kind kind,
+                        const bool gemv)
 {
     const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
     const size_t pairs = (size_t)tile->block_k / (kind.wide ? 64 : 32);
@@ -96,7 +96,7 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
                            .own = tile->nested.own,
                            .group_sum = tile->nested.group_sum,
                            .group_sum_stride = 4 * batch,
-                           .offset = _mm256_set1_epi16((short)(tile->offset * 2048.0f))};
+                           .offset = vec_words((short)(tile->offset * 2048.0f))};
 
     if (!tile->accumulate)
         tmac_tile_clear(tile);
@@ -104,81 +104,59 @@ AVX2_TEMPLATE void nested(const struct tmac_tile *tile, const struct nested_kind
         if (block % (1 << tile->block_shift) == 0)
             at.own = tile->nested.own + (size_t)(block >> tile->block_shift) * tile->scale_stride;
         if (gemv)
-            add_block(tile, at, kind, block, 0);
+            add_input(tile, at, kind, block, 0);
         else
             add_batch(tile, at, kind, block);
-        advance(&at.cells, block_steps, step_bytes(kind.width, false));
+        at.cells = stream_after(&at.cells, block_steps, kind.width, false);
         at.own += pairs * pair_bytes(kind);
         at.group_sum += pairs * at.group_sum_stride;
     }
 }
 
-AVX2_TEMPLATE void nested_kind(const struct tmac_tile *tile, const struct nested_kind kind)
-{
-    if (tile->batch > 1)
-        nested(tile, kind, false);
-    else
-        nested(tile, kind, true);
-}
+#define NESTED_LEAF(name, gemv, ...)                                                               \
+    static void name(const struct tmac_tile *tile)                                                 \
+    {                                                                                              \
+        walk(tile, (struct nested_kind){__VA_ARGS__}, gemv);                                       \
+    }
 
-AVX2_TEMPLATE void nested_minimum(const struct tmac_tile *tile, const int width, const bool wide,
-                                  const bool minimum)
-{
-    const bool may_be_bytes = width == TMAC_WIDTH_2 || width == TMAC_WIDTH_TERNARY;
+#define NESTED_GROUP(name, ...)                                                                    \
+    NESTED_LEAF(name##_gemv, true, __VA_ARGS__)                                                    \
+    NESTED_LEAF(name##_gemm, false, __VA_ARGS__)                                                   \
+    NESTED_LEAF(name##_min_gemv, true, .minimum = true, __VA_ARGS__)                               \
+    NESTED_LEAF(name##_min_gemm, false, .minimum = true, __VA_ARGS__)
 
-    if (may_be_bytes && tile->nested.sub == TMAC_SUB_U4)
-        nested_kind(tile, (struct nested_kind){width, wide, minimum, true, false});
-    else
-        nested_kind(tile, (struct nested_kind){width, wide, minimum, false, false});
-}
+/* [groups of 32][minimum][several inputs] */
+typedef tmac_multiply_fn *const nested_leaves[2][2][2];
 
-AVX2_TEMPLATE void nested_width(const struct tmac_tile *tile, const int width)
-{
-    const bool wide = tile->nested.group_k == 32;
+#define NESTED_LEAVES(name, number, in_bytes)                                                      \
+    NESTED_GROUP(name##_16, .width = number, .bytes = in_bytes)                                    \
+    NESTED_GROUP(name##_32, .width = number, .bytes = in_bytes, .wide = true)                      \
+    static nested_leaves name = {                                                                  \
+        {{name##_16_gemv, name##_16_gemm}, {name##_16_min_gemv, name##_16_min_gemm}},              \
+        {{name##_32_gemv, name##_32_gemm}, {name##_32_min_gemv, name##_32_min_gemm}},              \
+    };
 
-    if (wide && tile->minimum)
-        nested_minimum(tile, width, true, true);
-    else if (wide)
-        nested_minimum(tile, width, true, false);
-    else if (tile->minimum)
-        nested_minimum(tile, width, false, true);
-    else
-        nested_minimum(tile, width, false, false);
-}
-
-static void nested_lookup_w2(const struct tmac_tile *tile)
-{
-    nested_width(tile, TMAC_WIDTH_2);
-}
-
-static void nested_lookup_w3(const struct tmac_tile *tile)
-{
-    nested_width(tile, TMAC_WIDTH_3);
-}
-
-static void nested_lookup_w4(const struct tmac_tile *tile)
-{
-    nested_width(tile, TMAC_WIDTH_4);
-}
-
-static void nested_lookup_wt(const struct tmac_tile *tile)
-{
-    nested_width(tile, TMAC_WIDTH_TERNARY);
-}
+NESTED_LEAVES(w2_words, TMAC_WIDTH_2, false)
+NESTED_LEAVES(w2_bytes, TMAC_WIDTH_2, true)
+NESTED_LEAVES(w3_words, TMAC_WIDTH_3, false)
+NESTED_LEAVES(w4_words, TMAC_WIDTH_4, false)
+NESTED_LEAVES(wt_words, TMAC_WIDTH_TERNARY, false)
+NESTED_LEAVES(wt_bytes, TMAC_WIDTH_TERNARY, true)
 
 void avx2_nested_lookup(const struct tmac_tile *tile)
 {
-    switch (tile->width) {
-    case TMAC_WIDTH_2:
-        nested_lookup_w2(tile);
-        break;
-    case TMAC_WIDTH_3:
-        nested_lookup_w3(tile);
-        break;
-    case TMAC_WIDTH_4:
-        nested_lookup_w4(tile);
-        break;
-    default:
-        nested_lookup_wt(tile);
-    }
+    static nested_leaves *const words[] = {
+        [TMAC_WIDTH_2] = &w2_words,
+        [TMAC_WIDTH_3] = &w3_words,
+        [TMAC_WIDTH_4] = &w4_words,
+        [TMAC_WIDTH_TERNARY] = &wt_words,
+    };
+    static nested_leaves *const bytes[] = {
+        [TMAC_WIDTH_2] = &w2_bytes,
+        [TMAC_WIDTH_TERNARY] = &wt_bytes,
+    };
+    const bool u4 = tile->nested.sub == TMAC_SUB_U4;
+
+    (*(u4 ? bytes : words)[tile->width])[tile->nested.group_k == 32][tile->minimum != NULL]
+                                        [tile->batch > 1](tile);
 }

@@ -16,9 +16,11 @@
 
 #include "ops_avx2.h"
 
-#include "../family/lookup.h"
+enum { TILE_ROWS = 32 };
 
-enum { VECTORS = 4, MOST_PAIRS = 4, PAIR_BYTES = ROWS * 2 };
+#include "../family/lookup_average.h"
+
+enum { MOST_PAIRS = 4, PAIR_BYTES = TILE_ROWS * 2 };
 
 /* What a template knows when it is compiled. */
 struct nested_kind {
@@ -128,7 +130,7 @@ AVX2_TEMPLATE void prefetch_pair(const struct nested_at *at, const struct nested
 
 AVX2_TEMPLATE void next_pair(struct nested_at *at, const struct nested_kind kind)
 {
-    advance(&at->cells, kind.wide ? 2 : 1, step_bytes(kind.width, kind.split));
+    at->cells = stream_after(&at->cells, kind.wide ? 2 : 1, kind.width, kind.split);
     at->own += pair_bytes(kind);
     at->group_sum += at->group_sum_stride;
 }

@@ -136,13 +136,7 @@ INLINE void panel_y_store(const struct panel_y *panel, const struct tmac_tile *t
                              _mm512_load_ps(panel->y[n] + r));
 }
 
-void avx512_build_lookup_u8(const struct tmac_build *build);
-void avx512_build_lookup_s8(const struct tmac_build *build);
-void avx512_build_int8(const struct tmac_build *build);
-
-void avx512_expand(const struct tmac_expand *expand);
-void avx512_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void avx512_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+extern const struct tmac_tools avx512_tools;
 
 /* Layout ROWS64, DIRECT, and NESTED of 2 bits and more. */
 void avx512_lookup(const struct tmac_tile *tile);

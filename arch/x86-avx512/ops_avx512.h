@@ -161,19 +161,51 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
     rows[3] = _mm512_sub_ps(_mm512_castsi512_ps(_mm512_unpackhi_epi16(second, exponent)), bias);
 }
 
-/* The float stage of a block and an input. */
-#define vec_block float_stage
-
-TEMPLATE struct float_stage float_stage(const struct tmac_tile *tile, int number, int input,
-                                        const int batch, const bool minimum, const bool half)
+/* Indices from the half-bytes of 64 bytes of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+TEMPLATE vec vec_low_index(const uint8_t *at)
 {
-    (void)minimum; /* the stage looks itself */
-    return float_stage_begin(tile, float_stage_offset(tile), number, input, batch, ROWS, half);
+    return vec_and(vec_bytes(15), vec_load(at));
 }
 
-TEMPLATE vecf vec_block_add(const struct float_stage *stage, int row, vecf integer, vecf acc)
+TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
 {
-    return float_stage_rows(stage, row, integer, acc);
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+TEMPLATE vec vec_upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
+}
+
+/* Of a stream of f16 scales beside the codes. */
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    UNROLL
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)scales + AHEAD_SCALES + line, _MM_HINT_T0);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    return opaque_ps(v);
 }
 
 /* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
@@ -224,27 +256,9 @@ INLINE vec vec_right32(vec v, const int bits)
     return _mm512_srai_epi32(v, bits);
 }
 
-INLINE vecf vecf_mul(vecf a, vecf b)
-{
-    return _mm512_mul_ps(a, b);
-}
-
-INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
-
 INLINE vecf vecf_convert(vec integers)
 {
     return _mm512_cvtepi32_ps(integers);
-}
-
-/* A vector of one number, such that the compiler cannot see it. Else it would multiply by what is
- * broadcast from memory as a scalar, and broadcast the product through port 5, which the shuffles
- * need; so it multiplies by the broadcast, which is free. */
-INLINE vecf vecf_here(vecf v)
-{
-    return opaque_ps(v);
 }
 
 /* Scales of row vector v. */
@@ -253,9 +267,80 @@ INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
     return avx512_scales(scales, LANES * v, half);
 }
 
-INLINE void vec_prefetch_scales(const uint8_t *scales)
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32_t veci __attribute__((vector_size(64)));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Of each four floats those of these numbers. */
+#define vecf_fours(v, a, b, c, d) _mm512_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
 {
-    _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
+    return (veci)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* To the nearest, ties to even. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return (veci)_mm512_cvtps_epi32(v);
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    return (veci)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    return _mm512_reduce_max_epi32((__m512i)v);
+}
+
+/* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    const vec mirror =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
+    const vec words = _mm512_packs_epi32((vec)low, (vec)high);
+    const vec tables = _mm512_shuffle_epi8(words, mirror);
+    const vec all =
+        _mm512_mask_sub_epi8(tables, 0xff00ff00ff00ff00, _mm512_setzero_si512(), tables);
+
+    vec_store(to, vec_xor(all, vec_bytes((char)flip)));
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    return (bytes16)_mm512_cvtsepi32_epi8((vec)vecf_round(vecf_load(x) * vecf_all(factor)));
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
+}
+
+TEMPLATE veci veci_zero(void)
+{
+    return (veci)_mm512_setzero_si512();
+}
+
+TEMPLATE vecf vecf_from(veci v)
+{
+    return _mm512_cvtepi32_ps((__m512i)v);
 }
 
 /* One number per 32-bit lane. */

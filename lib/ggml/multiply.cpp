@@ -31,7 +31,8 @@ bool is_multiplication(const ggml_tensor *op)
     if ((op->op != GGML_OP_MUL_MAT && op->op != GGML_OP_MUL_MAT_ID) || !w || !x)
         return false;
     if (op->op == GGML_OP_MUL_MAT_ID &&
-        (!ids || ids->type != GGML_TYPE_I32 || w->ne[3] != 1 || x->ne[3] != 1))
+        (!ids || ids->type != GGML_TYPE_I32 || w->ne[3] != 1 || x->ne[3] != 1 ||
+         op->nb[2] != op->nb[1] * static_cast<size_t>(op->ne[1]) || ids->ne[0] % x->ne[1]))
         return false;
     return is_activation_type(x->type) && x->ne[0] == w->ne[0] && is_result(op) &&
            !w->view_src && (w->extra || is_packable(w));

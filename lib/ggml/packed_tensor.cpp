@@ -8,7 +8,7 @@
 #include "buffer.h"
 #include "host.h"
 #include "parallel.h"
-#include "types.h"
+#include "tuning_file.h"
 
 namespace plugin {
 namespace {
@@ -22,7 +22,8 @@ tmac_context *make_engine(tmac_status *status)
 
     options.struct_size = sizeof options;
     options.threads = 1;
-    if (tmac_tuning_create(&tuning) == TMAC_OK && tmac_tuning_load(tuning, nullptr) == TMAC_OK)
+    if (tmac_tuning_create(&tuning) == TMAC_OK &&
+        tuning_file_load(tuning, nullptr, status) == TUNING_FILE_OK)
         options.tuning = tuning;
     *status = tmac_context_create(&options, &context);
     tmac_tuning_free(tuning);
@@ -50,7 +51,7 @@ bool query(const ggml_tensor *tensor, tmac_packed_plan *plan)
 
 bool can_pack(const ggml_tensor *tensor, tmac_packed_plan *plan)
 {
-    return is_weight_type(tensor->type) && !tensor->view_src && ggml.is_contiguous(tensor) &&
+    return tmac_format_find_ggml_type(tensor->type) >= 0 && !tensor->view_src && ggml.is_contiguous(tensor) &&
            tensor->ne[1] > 0 && tensor->ne[2] > 0 && tensor->ne[3] > 0 && query(tensor, plan);
 }
 
@@ -107,7 +108,6 @@ packed_tensor::packed_tensor(const ggml_tensor &tensor, void *memory)
 
     query(&tensor, &plan);
     slice_bytes = align(plan.bytes);
-    layout = plan.table_layout;
     step = plan.row_step;
     memcpy(name, tensor.name, sizeof name);
     name[sizeof name - 1] = 0;
@@ -161,11 +161,9 @@ bool packed_tensor::attach()
 /* Rows [begin, end) of a slice, which `blocks` starts with. */
 tmac_status packed_tensor::pack(size_t slice, int64_t begin, int64_t end, const void *blocks) const
 {
-    /* The description has where row 0 would be; only the named rows are read. */
-    const uintptr_t first =
-        reinterpret_cast<uintptr_t>(blocks) - static_cast<size_t>(begin) * row_bytes;
-    const tmac_weights_desc desc = describe(reinterpret_cast<const void *>(first));
+    tmac_weights_desc desc = describe(blocks);
 
+    desc.first_row = begin;
     return tmac_packed_rows(engine(), &desc, begin, end, slice_data(slice), slice_bytes);
 }
 

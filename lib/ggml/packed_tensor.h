@@ -44,12 +44,8 @@ class packed_tensor {
     void restart(uint8_t byte);
 
     bool is_packed() const { return packed; }
-    uint32_t table_layout() const { return layout; }
-    int64_t row_step() const { return step; }
-    const tmac_weights *slice(int64_t i2, int64_t i3) const
-    {
-        return slices[static_cast<size_t>(i3 * ne2 + i2)];
-    }
+    /* The matrices [ne0, ne1], in the order of memory. */
+    const tmac_weights *const *matrices() const { return slices.data(); }
 
     /* The same tensor as ggml blocks in memory of its own, for operations other than ours; made when
      * it is first asked for. Not for several threads at once. Null without memory. */
@@ -73,7 +69,6 @@ class packed_tensor {
     char name[GGML_MAX_NAME];
     int64_t rows, cols, ne2;
     size_t count, row_bytes, slice_bytes, nbytes;
-    uint32_t layout;
     int64_t step;
     unsigned char *data;
     bool packed = true;

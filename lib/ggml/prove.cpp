@@ -58,7 +58,10 @@ float weight(const unsigned char *matrix, int row, int k)
     return std::ldexp(static_cast<float>(code - 8), (block[1] >> 2) - 15);
 }
 
-/* Sum of squared errors less than 1e-3 of the sum of squares: a wrong layout gives about 1. */
+/* Sum of squared errors less than 1e-3 of the sum of squares: a wrong layout gives about 1. Rounding is
+ * expected to give 3e-5 here (docs/numerics.md: lookup, lambda^2 / 48 per square of a weight, with lambda about
+ * 2.8 / 127, over x^2 = 1 / 3; direct half of that), and chance, in no more than three inputs, not 16
+ * times as much (test/support/rounding.c). */
 bool is_right(const numbers &n, bool mixture)
 {
     double error = 0.0, all = 0.0;

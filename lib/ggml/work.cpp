@@ -2,25 +2,13 @@
 #include "work.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
 #include "host.h"
 
 namespace plugin {
-
-/* Four pieces a thread, so that a slow one can be helped out, unless they get so small (some 20 us)
- * that taking them costs. */
-row_pieces::row_pieces(const crew &crew, const packed_tensor &weights, int64_t rows, int64_t work)
-    : rows(rows)
-{
-    constexpr int64_t worthwhile = 1 << 19;
-    const int64_t unit = weights.row_step(), most = crew.size == 1 ? 1 : int64_t{4} * crew.size;
-    const int64_t wanted = std::clamp<int64_t>(rows * work / worthwhile, crew.size, most);
-
-    step = (rows + wanted * unit - 1) / (wanted * unit) * unit;
-    count = (rows + step - 1) / step;
-}
 
 static tmac_activation_type activation_type(ggml_type type)
 {
@@ -43,12 +31,43 @@ tmac_activations activations(ggml_type type, int64_t cols, int64_t batch, const 
     return x;
 }
 
-size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t batch)
+bool is_readable(const ggml_tensor *x)
 {
+    const size_t size = element_size(x->type);
+
+    return x->nb[0] == size && reinterpret_cast<uintptr_t>(x->data) % size == 0 &&
+           x->nb[1] % size == 0 && x->nb[2] % size == 0 && x->nb[3] % size == 0 &&
+           x->nb[1] >= size * static_cast<size_t>(x->ne[0]);
+}
+
+size_t workspace_bytes(const tmac_multiply_args &args)
+{
+    constexpr int32_t any = 1024; /* threads; fewer never need more */
+    tmac_multiply_args asked = args;
+    tmac_team team = {};
     size_t bytes = 0;
 
-    tmac_tables_size(weights.table_layout(), cols, batch, &bytes);
+    team.struct_size = sizeof team;
+    team.count = any;
+    asked.team = &team;
+    check(tmac_multiply_workspace(engine(), &asked, &bytes), nullptr, 0);
     return bytes;
+}
+
+void multiply_together(const crew &crew, tmac_multiply_args &args, int64_t outputs, int64_t rows)
+{
+    tmac_team team = {};
+
+    team.struct_size = sizeof team;
+    team.index = crew.index;
+    team.count = crew.size;
+    team.barrier = crew.wait;
+    team.barrier_host = crew.wait_arg;
+    args.team = &team;
+    const tmac_status status = tmac_multiply(engine(), &args);
+    if (status != TMAC_OK && crew.index == 0)
+        for (int64_t n = 0; n < outputs; n++)
+            check(status, static_cast<float *>(args.y) + n * args.stride, rows);
 }
 
 void gather_input(const ggml_tensor *x, const char *input, char *out)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What the two multiplications share: scratch memory, and work that threads take piece by piece. */
+ * What the two multiplications share: scratch memory, operands, and the call of libtmac. */
 #ifndef TMAC_GGML_WORK_H
 #define TMAC_GGML_WORK_H
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <new>
 
 #include "ggml.h"
 #include "multiply.h"
@@ -34,45 +32,6 @@ class arena {
     size_t used = 0;
 };
 
-using counter = std::atomic<int64_t>;
-
-/* Pieces of work: every thread starts with the piece of its own number, and then takes the next that
- * nobody has. A core that other programs slow down takes fewer. */
-class pieces {
-  public:
-    pieces(const crew &crew, counter *next, int64_t count)
-        : next(next), current(crew.index), end(count)
-    {
-    }
-    static void start(const crew &crew, counter *next)
-    {
-        if (crew.index == 0)
-            new (next) counter(crew.size);
-    }
-    bool more() const { return current < end; }
-    int64_t take()
-    {
-        const int64_t taken = current;
-        current = next->fetch_add(1, std::memory_order_relaxed);
-        return taken;
-    }
-
-  private:
-    counter *next;
-    int64_t current, end;
-};
-
-/* Rows of a matrix in pieces that start at row steps. */
-struct row_pieces {
-    int64_t rows, step; /* rows of a piece */
-    int64_t count;
-
-    /* `work`: products for one row. */
-    row_pieces(const crew &crew, const packed_tensor &weights, int64_t rows, int64_t work);
-    int64_t begin(int64_t piece) const { return piece * step; }
-    int64_t end(int64_t piece) const { return piece + 1 < count ? (piece + 1) * step : rows; }
-};
-
 inline size_t element_size(ggml_type type)
 {
     return type == GGML_TYPE_F32 ? 4 : 2;
@@ -82,8 +41,14 @@ inline size_t element_size(ggml_type type)
 tmac_activations activations(ggml_type type, int64_t cols, int64_t batch, const void *data,
                              size_t stride_bytes);
 
-/* Bytes of tables. */
-size_t tables_bytes(const packed_tensor &weights, int64_t cols, int64_t batch);
+/* Can libtmac read the inputs where they are? */
+bool is_readable(const ggml_tensor *x);
+
+/* Workspace that libtmac needs for a multiplication, whatever the size of the crew. */
+size_t workspace_bytes(const tmac_multiply_args &args);
+
+/* Multiplies, by all threads of the crew. Should it fail, all `outputs` outputs of `rows` rows are NaN. */
+void multiply_together(const crew &crew, tmac_multiply_args &args, int64_t outputs, int64_t rows);
 
 /* Copies the elements of one input, of any stride, to where they follow each other. */
 void gather_input(const ggml_tensor *x, const char *input, char *out);

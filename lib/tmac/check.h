@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Shared by the files of the C API: the handles, and the checks of structs that carry their size. */
+ * Shared by the files of the C API: the checks of structs that carry their size. */
 #ifndef TMAC_LIB_CHECK_H
 #define TMAC_LIB_CHECK_H
 
-#include "engine/choose.h"
+#include "engine/handles.h"
 #include "layouts/packed.h"
-#include "engine/table.h"
+#include "engine/inputs.h"
 #include "tmac.h"
 
 #include <string.h>
 
-struct tmac_weights {
-    const struct tmac_context *context;
-    struct tmac_shape shape;
-    struct tmac_choice kernels;
-    struct tmac_blocking blocking;
-    const void *packed;
-    void *owned; /* packed, where the context's allocator gave it; NULL where it is the caller's */
-};
-
-struct tmac_tables {
-    const struct tmac_context *context;
-    uint32_t layout;
-    int64_t cols;
-    int64_t max_batch;
-    int64_t batch; /* built; -1: none */
-    size_t bytes;
-    uint8_t *memory;
-};
+enum { TMAC_MAX_THREADS = 1024 }; /* of a context, and of a team */
 
 /* Copies a caller's struct of `given` bytes, which may come from an older or newer header, into one
  * of `size` bytes: what an older caller does not know is zero, what a newer one knows must be. */

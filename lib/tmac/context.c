@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
+#include "engine/threads.h"
 #include "tiers.h"
 
 #include <stdlib.h>
-
-enum { MAX_THREADS = 1024 };
 
 /* The tier of this name and all that it requires; 0 for another name. */
 static uint32_t isa_up_to(const char *name)
@@ -38,7 +37,7 @@ static tmac_status allowed_isa(const tmac_context_options *options, uint32_t *ma
 
 static tmac_status check_options(const tmac_context_options *options)
 {
-    if (options->threads < 0 || options->threads > MAX_THREADS)
+    if (options->threads < 0 || options->threads > TMAC_MAX_THREADS)
         return TMAC_ERROR_THREADS;
     if (!options->allocate != !options->release)
         return TMAC_ERROR_ALLOCATOR;
@@ -52,11 +51,10 @@ static tmac_status check_options(const tmac_context_options *options)
 
 static int choose_threads(const tmac_context_options *options)
 {
-    int threads = options->threads;
+    const int wanted = options->threads;
+    const int threads = !options->parallel_for ? tmac_own_threads(wanted) : wanted ? wanted : 1;
 
-    if (threads == 0)
-        threads = options->parallel_for ? 1 : tmac_default_threads();
-    return threads < MAX_THREADS ? threads : MAX_THREADS;
+    return threads < TMAC_MAX_THREADS ? threads : TMAC_MAX_THREADS;
 }
 
 static tmac_status copy_tuning(struct tmac_context *context, const tmac_tuning *tuning)

@@ -32,7 +32,7 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_SUB_SCALE] = "a sub-scale or sub-minimum is out of range for its format",
         [TMAC_ERROR_GGML_TYPE] = "this ggml type is not supported, or cannot hold these weights",
         [TMAC_ERROR_ISA] = "unknown instruction set name, or one that this machine lacks",
-        [TMAC_ERROR_FAMILY] = "the exact mode has no lookup family",
+        [TMAC_ERROR_FAMILY] = "there is no lookup of 8 bits, and none in the exact mode",
         [TMAC_ERROR_THREADS] =
             "the number of threads or parts, or the part's index, is out of range",
         [TMAC_ERROR_ROW_RANGE] = "the row range is reversed, out of range or not at a row step",
@@ -49,12 +49,15 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_PACKED_CHECKSUM] = "the packed weights are damaged or were never finished",
         [TMAC_ERROR_PACKED_SIZE] = "the packed weights are truncated",
         [TMAC_ERROR_ALLOCATOR] = "only one of the two allocator functions is given",
-        [TMAC_ERROR_FILE] = "a file cannot be opened, read or written",
+        [TMAC_ERROR_CONTEXT] = "weights, tables and context do not belong together",
         [TMAC_ERROR_TUNING_FOREIGN] = "the tuning was measured on another CPU, or by another "
                                       "version of the library",
-        [TMAC_ERROR_TUNING_DAMAGED] = "not a tuning file of libtmac, or a damaged one",
+        [TMAC_ERROR_TUNING_DAMAGED] = "not a tuning of libtmac, or a damaged one",
         [TMAC_ERROR_LAYOUT] = "an unknown packed layout, or one that cannot hold these weights",
         [TMAC_ERROR_KERNEL] = "an unknown kernel, or one that this machine cannot run",
+        [TMAC_ERROR_NOT_NATIVE] = "only scalar code could multiply these weights on this machine",
+        [TMAC_ERROR_EXPERT] = "an expert's number is out of range, or the experts differ in shape",
+        [TMAC_ERROR_INPUTS] = "neither or both of activations and tables are given",
     };
 
     if ((unsigned)status >= sizeof text / sizeof text[0] || !text[status])

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/threads.h"
 #include "check.h"
 
 tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
@@ -10,6 +11,8 @@ tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *
 
     if (!context || !weights || !out)
         return TMAC_ERROR_NULL;
+    if (weights->context != context)
+        return TMAC_ERROR_CONTEXT;
     if (max_batch < 1)
         return TMAC_ERROR_SHAPE;
     made.context = context;
@@ -64,23 +67,27 @@ tmac_status tmac_tables_build(const tmac_context *context, tmac_tables *tables,
     tables->batch = -1; /* whatever goes wrong from here on */
     if (!context)
         return TMAC_ERROR_NULL;
+    if (tables->context != context)
+        return TMAC_ERROR_CONTEXT;
     if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
-        (status = tmac_activations_check(&activations)))
+        (status = tmac_activations_check(&activations, true)))
         return status;
     if (activations.cols != tables->cols)
         return TMAC_ERROR_SHAPE;
     if (activations.batch > tables->max_batch)
         return TMAC_ERROR_BATCH;
-    if ((status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.batch)))
+    if ((status = tmac_activations_suit(&activations, tables->layout, context->exact)) ||
+        (status = tmac_table_shape_init(&shape, tables->layout, tables->cols, activations.batch)))
         return status;
 
     /* 2^13 activations take a few microseconds, about what it costs to wake a thread. */
     const double work = (double)activations.cols * (double)activations.batch;
-    struct build_job job = {{context->tools, &shape, &activations, context->exact},
+    struct build_job job = {{.tools = context->tools,
+                             .shape = &shape,
+                             .activations = &activations,
+                             .exact = context->exact},
                             tmac_tasks(context, work, 1 << 13),
                             tables->memory};
-    if ((status = tmac_table_source_check(&job.source)))
-        return status;
     tmac_run(context, job.parts, build_part, &job);
     tables->batch = activations.batch;
     return TMAC_OK;
@@ -110,19 +117,20 @@ tmac_status tmac_tables_build_part(const tmac_context *context, uint32_t table_l
     if (parts < 1 || part < 0 || part >= parts)
         return TMAC_ERROR_THREADS;
     if ((status = tmac_struct_read(&activations, sizeof activations, sizeof activations, given)) ||
-        (status = tmac_activations_check(&activations)) ||
+        (status = tmac_activations_check(&activations, true)) ||
         (status =
              tmac_table_shape_init(&shape, table_layout, activations.cols, activations.batch)) ||
-        (status = tmac_table_bytes(&shape, &wanted)))
+        (status = tmac_table_bytes(&shape, &wanted)) ||
+        (status = tmac_activations_suit(&activations, table_layout, context->exact)))
         return status;
     if (!tmac_is_aligned(tables, TMAC_TABLES_ALIGNMENT))
         return TMAC_ERROR_ALIGNMENT;
     if (bytes < wanted)
         return TMAC_ERROR_BUFFER_SIZE;
-    const struct tmac_table_source source = {context->tools, &shape, &activations,
-                                             context->exact};
-    if ((status = tmac_table_source_check(&source)))
-        return status;
+    const struct tmac_table_source source = {.tools = context->tools,
+                                             .shape = &shape,
+                                             .activations = &activations,
+                                             .exact = context->exact};
     tmac_table_build(&source, part, parts, tables);
     return TMAC_OK;
 }

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L /* mkstemp */
 #include "check.h"
 #include "engine/tune.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { MAX_PATH = 4096 };
 
 tmac_status tmac_tuning_create(tmac_tuning **out)
 {
@@ -35,105 +28,43 @@ int64_t tmac_tuning_count(const tmac_tuning *tuning)
     return tuning ? (int64_t)tuning->count : 0;
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
-/* The given path, or the user's own. */
-static tmac_status find_path(const char *given, char path[MAX_PATH])
+tmac_status tmac_tuning_read(tmac_tuning *tuning, const char *text, size_t bytes)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int length;
-
-    if (given)
-        length = snprintf(path, MAX_PATH, "%s", given);
-    else if (cache && *cache == '/')
-        length = snprintf(path, MAX_PATH, "%s/libtmac/tuning.txt", cache);
-    else if (home && *home)
-        length = snprintf(path, MAX_PATH, "%s/.cache/libtmac/tuning.txt", home);
-    else
-        return TMAC_ERROR_FILE;
-    return length > 0 && length < MAX_PATH ? TMAC_OK : TMAC_ERROR_FILE;
-}
-
-/* All of a file, with a 0 behind it. */
-static tmac_status read_file(const char *path, char **text, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    tmac_status status = TMAC_OK;
-
-    if (!file)
-        return TMAC_ERROR_FILE;
-    *text = malloc(TMAC_TUNING_MAX_BYTES + 1);
-    if (!*text) {
-        status = TMAC_ERROR_MEMORY;
-    } else {
-        *bytes = fread(*text, 1, TMAC_TUNING_MAX_BYTES, file);
-        (*text)[*bytes] = '\0';
-        if (ferror(file))
-            status = TMAC_ERROR_FILE;
-        else if (fgetc(file) != EOF)
-            status = TMAC_ERROR_TUNING_DAMAGED;
-    }
-    fclose(file);
-    return status;
-}
-
-tmac_status tmac_tuning_load(tmac_tuning *tuning, const char *given)
-{
-    char path[MAX_PATH], *text = NULL;
-    size_t bytes = 0;
+    char *copy;
     tmac_status status;
 
-    if (!tuning)
+    if (!tuning || !text)
         return TMAC_ERROR_NULL;
-    if (!(status = find_path(given, path)) && !(status = read_file(path, &text, &bytes)))
-        status = tmac_tuning_parse(tuning, text, bytes);
-    free(text);
+    if (bytes > TMAC_TUNING_MAX_BYTES || memchr(text, '\0', bytes))
+        return TMAC_ERROR_TUNING_DAMAGED;
+    copy = malloc(bytes + 1);
+    if (!copy)
+        return TMAC_ERROR_MEMORY;
+    memcpy(copy, text, bytes);
+    copy[bytes] = '\0';
+    status = tmac_tuning_parse(tuning, copy);
+    free(copy);
     return status;
 }
 
-static tmac_status write_lines(const tmac_tuning *tuning, FILE *file)
+tmac_status tmac_tuning_write(const tmac_tuning *tuning, char *text, size_t room, size_t *bytes)
 {
     char line[TMAC_TUNING_MAX_LINE];
-    bool good = true;
+    size_t all = 0;
 
-    for (size_t i = 0; i < tmac_tuning_lines(tuning) && good; i++) {
-        tmac_tuning_print(tuning, i, line);
-        good = fprintf(file, "%s\n", line) > 0;
-    }
-    return good ? TMAC_OK : TMAC_ERROR_FILE;
-}
-
-/* Makes the folders that the user's own path lies in. */
-static void make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0777); /* one that is missing after all is found when the file is made */
-        *slash = '/';
-    }
-}
-
-/* Written aside and renamed: who reads at the same time finds the old file or the new. */
-tmac_status tmac_tuning_save(const tmac_tuning *tuning, const char *given)
-{
-    char path[MAX_PATH], aside[MAX_PATH + 8];
-    tmac_status status;
-
-    if (!tuning)
+    if (!tuning || !bytes || (!text && room))
         return TMAC_ERROR_NULL;
-    if ((status = find_path(given, path)))
-        return status;
-    if (!given)
-        make_folders(path);
-    snprintf(aside, sizeof aside, "%s.XXXXXX", path);
-    const int number = mkstemp(aside);
-    FILE *file = number < 0 ? NULL : fdopen(number, "wb");
-    if (!file)
-        return TMAC_ERROR_FILE;
-    status = write_lines(tuning, file);
-    if (fclose(file) || status || rename(aside, path)) {
-        (void)unlink(aside);
-        return TMAC_ERROR_FILE;
+    for (size_t i = 0; i < tmac_tuning_lines(tuning); i++)
+        all += tmac_tuning_print(tuning, i, line);
+    *bytes = all;
+    if (room < all)
+        return TMAC_ERROR_BUFFER_SIZE;
+    for (size_t i = 0; i < tmac_tuning_lines(tuning); i++) {
+        const size_t length = tmac_tuning_print(tuning, i, line);
+        memcpy(text, line, length);
+        text += length;
     }
     return TMAC_OK;
 }

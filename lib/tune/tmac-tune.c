@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Measures which layouts and blockings are fastest on this machine, and keeps them in the file that
- * tmac_tuning_load reads. */
+ * tuning_file_load reads. */
 #include "matrices.h"
+#include "tuning_file.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
@@ -156,12 +159,11 @@ static int tune_and_save(const struct options *options, const struct matrices *m
 
     if (status != TMAC_OK)
         return complain("%s", tmac_status_text(status));
-    status = tmac_tuning_load(tuning, options->file);
-    if (status != TMAC_OK && status != TMAC_ERROR_FILE)
+    if (tuning_file_load(tuning, options->file, &status) == TUNING_FILE_REFUSED)
         complain("the old file is replaced: %s", tmac_status_text(status));
     failed = tune_all(options, matrices, tuning);
-    if (!failed && (status = tmac_tuning_save(tuning, options->file)))
-        failed = complain("saving: %s", tmac_status_text(status));
+    if (!failed && tuning_file_save(tuning, options->file, &status) != TUNING_FILE_OK)
+        failed = complain("saving: %s", strerror(errno));
     if (!failed)
         printf("%lld choices in %s\n", (long long)tmac_tuning_count(tuning),
                options->file ? options->file : "the user's tuning file");

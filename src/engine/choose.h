@@ -28,6 +28,12 @@ int tmac_layout_candidates(const struct tmac_context *context, const struct tmac
 void tmac_choose_kernels(const struct tmac_context *context, const struct tmac_spec *spec,
                          struct tmac_choice *choice);
 
+/* Whether they are of this machine's instruction sets, and not scalar. */
+static inline bool tmac_choice_is_native(const struct tmac_choice *choice)
+{
+    return choice->kernel[TMAC_BATCH_1]->requires != TMAC_ISA_SCALAR;
+}
+
 /* What was measured to be best for weights of this shape; zeros where nothing was. */
 struct tmac_blocking tmac_tuned_blocking(const struct tmac_context *context,
                                          const struct tmac_shape *shape);

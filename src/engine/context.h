@@ -17,10 +17,10 @@ struct tmac_context {
     struct tmac_tuned *tuned; /* [tuned_count], its own */
     size_t tuned_count;
     int threads;
-    tmac_parallel_for *parallel_for; /* NULL: OpenMP or the calling thread */
+    tmac_parallel_for_fn *parallel_for; /* NULL: OpenMP or the calling thread */
     void *parallel_host;
-    tmac_allocate *allocate;
-    tmac_release *release;
+    tmac_allocate_fn *allocate;
+    tmac_release_fn *release;
     void *allocator_host;
 };
 
@@ -40,14 +40,5 @@ static inline void tmac_context_release(const struct tmac_context *context, void
     if (memory)
         context->release(context->allocator_host, memory);
 }
-
-/* Threads that the library can start by itself. */
-int tmac_default_threads(void);
-
-/* Into how many tasks to cut `work`, when a task worth waking a thread for has `least` of it. */
-int tmac_tasks(const struct tmac_context *context, double work, double least);
-
-/* Runs task(arg, i) for i in [0, count) with the context's threads; returns when all are done. */
-void tmac_run(const struct tmac_context *context, int count, tmac_task *task, void *arg);
 
 #endif

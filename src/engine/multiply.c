@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/multiply.h"
 
+#include "layouts/packed.h"
+
 #include <string.h>
 
 /* How a multiplication walks: for a block of inputs, for a block of tiles, for a chunk of steps, for
@@ -217,32 +219,40 @@ static void multiply_tile(const struct tmac_product *product, struct target *tar
 }
 
 /* Rows [row_begin, row_end) of a target, which are all or some of its rows, to where they belong. */
-static void copy_rows(const struct tmac_product *product, const struct target *target,
-                      int64_t row_begin, int64_t row_end)
+static void put_rows(const struct tmac_product *product, const struct target *target,
+                     int64_t row_begin, int64_t row_end)
 {
     const int64_t first = target->tile_begin * product->shape->tile_rows;
     const int64_t last = target->tile_end * product->shape->tile_rows;
     const int64_t begin = first < row_begin ? row_begin : first, end = least(last, row_end);
 
-    for (int64_t c = target->input_begin; c < target->input_end; c++)
-        memcpy(product->y + c * product->stride + begin,
-               target->sums + (size_t)(c - target->input_begin) * target->stride + (begin - first),
-               (size_t)(end - begin) * sizeof *product->y);
+    for (int64_t n = target->input_begin; n < target->input_end; n++)
+        tmac_output_put(&product->output, n, begin - product->first_row,
+                        target->sums + (size_t)(n - target->input_begin) * target->stride +
+                            (begin - first),
+                        end - begin);
 }
 
 /* Where the sums of a target go: right to y where it is one whole tile of a few inputs, else aside,
- * to be copied from there. Many inputs lie too far apart in y to be added to there. */
+ * to be put where they belong. Many inputs lie too far apart in y to be added to there. */
 static bool place_sums(const struct tmac_product *product, struct target *target, int64_t row_begin,
                        int64_t row_end, float *aside)
 {
+    const struct tmac_output *output = &product->output;
     const int64_t tile_rows = product->shape->tile_rows;
     const int64_t first = target->tile_begin * tile_rows, last = target->tile_end * tile_rows;
     const bool in_y = target->tile_end - target->tile_begin == 1 && first >= row_begin &&
                       last <= row_end &&
-                      target->input_end - target->input_begin <= TMAC_MAX_PANEL;
+                      target->input_end - target->input_begin <= TMAC_MAX_PANEL &&
+                      tmac_output_is_plain(output);
 
-    target->sums = in_y ? product->y + target->input_begin * product->stride + first : aside;
-    target->stride = in_y ? (size_t)product->stride : (size_t)(last - first);
+    target->sums = aside;
+    target->stride = (size_t)(last - first);
+    if (in_y) {
+        target->sums = (float *)output->y + target->input_begin * output->stride + first -
+                       product->first_row;
+        target->stride = (size_t)output->stride;
+    }
     return in_y;
 }
 
@@ -273,8 +283,8 @@ static void multiply_sweep(const struct tmac_product *product, struct target *ta
             multiply_tile(product, target, tile, step, least(chunk, steps - step));
 }
 
-void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
-                   int64_t input_begin, int64_t input_end)
+void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
+                           int64_t input_begin, int64_t input_end)
 {
     _Alignas(64) float sums[ASIDE];
     const int64_t batch = input_end - input_begin;
@@ -298,55 +308,7 @@ void tmac_multiply(const struct tmac_product *product, int64_t row_begin, int64_
                 multiply_sweep(product, &target, tile,
                                least(tile + blocking.sweep, target.tile_end), blocking.steps);
             if (aside)
-                copy_rows(product, &target, row_begin, row_end);
+                put_rows(product, &target, row_begin, row_end);
         }
     }
-}
-
-/* The result cut into rows x inputs of tasks. */
-struct grid {
-    const struct tmac_product *product;
-    int64_t row_begin, row_end;
-    int64_t row_parts, input_parts;
-};
-
-/* The first of part `part` of `parts` of [begin, end), at a multiple of `step`. */
-static int64_t cut(int64_t begin, int64_t end, int64_t step, int64_t part, int64_t parts)
-{
-    const int64_t first = begin / step, last = (end + step - 1) / step;
-    const int64_t at = (first + (last - first) * part / parts) * step;
-    return at < begin ? begin : least(at, end);
-}
-
-static void multiply_task(void *arg, int index)
-{
-    const struct grid *grid = arg;
-    const int64_t row_part = index % grid->row_parts, input_part = index / grid->row_parts;
-    const int64_t step = grid->product->shape->tile_rows;
-    const int64_t batch = grid->product->table_shape->batch;
-
-    tmac_multiply(grid->product,
-                  cut(grid->row_begin, grid->row_end, step, row_part, grid->row_parts),
-                  cut(grid->row_begin, grid->row_end, step, row_part + 1, grid->row_parts),
-                  cut(0, batch, TMAC_MAX_PANEL, input_part, grid->input_parts),
-                  cut(0, batch, TMAC_MAX_PANEL, input_part + 1, grid->input_parts));
-}
-
-void tmac_multiply_parallel(const struct tmac_context *context, const struct tmac_product *product,
-                            int64_t row_begin, int64_t row_end)
-{
-    const int64_t tile_rows = product->shape->tile_rows;
-    const int64_t tiles = (row_end + tile_rows - 1) / tile_rows - row_begin / tile_rows;
-    const int64_t panels = (product->table_shape->batch + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
-    /* 2^17 multiplications take a few microseconds, about what it costs to wake a thread. */
-    const double work = (double)(row_end - row_begin) * (double)product->shape->spec.cols *
-                        (double)product->table_shape->batch;
-    const int64_t tasks = tmac_tasks(context, work, 1 << 17);
-    struct grid grid = {product, row_begin, row_end, least(tasks, tiles), 1};
-
-    if (row_begin >= row_end || product->table_shape->batch == 0)
-        return;
-    /* Too few rows for all tasks: share out the inputs as well. */
-    grid.input_parts = least(tasks / grid.row_parts, panels);
-    tmac_run(context, (int)(grid.row_parts * grid.input_parts), multiply_task, &grid);
 }

@@ -2,7 +2,8 @@
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include "engine/tune.h"
 
-#include "engine/multiply.h"
+#include "engine/split.h"
+#include "layouts/packed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +69,10 @@ static tmac_status build_tables(const struct trial *trial)
                                           .cols = shape->cols,
                                           .batch = shape->batch,
                                           .data = x};
-    const struct tmac_table_source source = {context->tools, shape, &activations,
-                                             context->exact};
+    const struct tmac_table_source source = {.tools = context->tools,
+                                             .shape = shape,
+                                             .activations = &activations,
+                                             .exact = context->exact};
 
     if (!x)
         return TMAC_ERROR_MEMORY;
@@ -136,8 +139,8 @@ static double trial_time(const struct trial *trial, struct tmac_blocking blockin
         trial->packed,
         &trial->table_shape,
         trial->tables,
-        trial->y,
-        trial->shape.spec.rows,
+        {.y = trial->y, .stride = trial->shape.spec.rows},
+        0,
         blocking,
     };
     const double start = now();
@@ -145,7 +148,7 @@ static double trial_time(const struct trial *trial, struct tmac_blocking blockin
 
     for (int call = 0; call < 3 || now() - start < trial->tuner->seconds; call++) {
         const double begin = now();
-        tmac_multiply_parallel(trial->tuner->context, &product, 0, trial->shape.spec.rows);
+        tmac_split_run(trial->tuner->context, &product, 0, trial->shape.spec.rows);
         const double time = now() - begin;
         if (call == 1 || (call > 1 && time < best))
             best = time;

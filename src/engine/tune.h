@@ -10,7 +10,7 @@ struct tmac_tuner {
     struct tmac_spec spec; /* all but the layout */
     int64_t batch;       /* the layout is chosen for */
     double seconds;        /* for each candidate */
-    tmac_progress *progress;
+    tmac_progress_fn *progress;
     void *progress_host;
 };
 

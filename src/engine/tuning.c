@@ -33,6 +33,22 @@ const struct tmac_tuned *tmac_tuned_find(const struct tmac_tuned *tuned, size_t 
     return NULL;
 }
 
+/* Room for `count` choices in all. */
+static tmac_status reserve(struct tmac_tuning *tuning, size_t count)
+{
+    const size_t twice = 2 * tuning->room, room = count > twice ? count : twice;
+    struct tmac_tuned *more;
+
+    if (count <= tuning->room)
+        return TMAC_OK;
+    more = realloc(tuning->tuned, room * sizeof *more);
+    if (!more)
+        return TMAC_ERROR_MEMORY;
+    tuning->tuned = more;
+    tuning->room = room;
+    return TMAC_OK;
+}
+
 tmac_status tmac_tuning_set(struct tmac_tuning *tuning, const struct tmac_tuned *tuned)
 {
     const struct tmac_tuned *old = tmac_tuned_find(tuning->tuned, tuning->count, &tuned->key);
@@ -41,14 +57,8 @@ tmac_status tmac_tuning_set(struct tmac_tuning *tuning, const struct tmac_tuned 
         tuning->tuned[old - tuning->tuned] = *tuned;
         return TMAC_OK;
     }
-    if (tuning->count == tuning->room) {
-        const size_t room = tuning->room ? 2 * tuning->room : 16;
-        struct tmac_tuned *more = realloc(tuning->tuned, room * sizeof *more);
-        if (!more)
-            return TMAC_ERROR_MEMORY;
-        tuning->tuned = more;
-        tuning->room = room;
-    }
+    if (reserve(tuning, tuning->count + 1))
+        return TMAC_ERROR_MEMORY;
     tuning->tuned[tuning->count++] = *tuned;
     return TMAC_OK;
 }
@@ -81,8 +91,8 @@ static void print_choice(const struct tmac_tuned *tuned, char text[TMAC_TUNING_M
     snprintf(text, TMAC_TUNING_MAX_LINE,
              "isa 0x%" PRIx64 " threads %" PRId64 " rows %" PRId64 " cols %" PRId64
              " width %" PRId64 " group %" PRId64 " super %" PRId64 " scale %" PRId64
-             " zero %" PRId64 " sub %" PRId64 " layout %s inputs %d tiles %d steps %d",
-             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width + TMAC_WIDTH_1,
+             " zero %" PRId64 " sub %" PRId64 " layout %s batch %d tiles %d steps %d",
+             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width,
              key->group, key->super_group, key->scale_type, key->zero_kind, key->sub_format,
              tmac_layout_name(tuned->layout), blocking->batch, blocking->tiles, blocking->steps);
 }
@@ -92,13 +102,18 @@ size_t tmac_tuning_lines(const struct tmac_tuning *tuning)
     return HEADER_LINES + tuning->count;
 }
 
-void tmac_tuning_print(const struct tmac_tuning *tuning, size_t line,
-                       char text[TMAC_TUNING_MAX_LINE])
+size_t tmac_tuning_print(const struct tmac_tuning *tuning, size_t line,
+                         char text[TMAC_TUNING_MAX_LINE])
 {
+    size_t length;
+
     if (line < HEADER_LINES)
         print_header(line, text);
     else
         print_choice(&tuning->tuned[line - HEADER_LINES], text);
+    length = strlen(text);
+    text[length++] = '\n';
+    return length;
 }
 
 /* What is in a line of a choice, not whether it makes sense: what no weights have is never found, and
@@ -107,22 +122,20 @@ static bool scan_choice(const char *line, struct tmac_tuned *tuned)
 {
     struct tmac_tuned_key *key = &tuned->key;
     struct tmac_blocking *blocking = &tuned->blocking;
-    uint64_t isa_mask;
-    char layout[16];
+    char isa_mask[9], layout[16];
     int end = -1;
 
     if (sscanf(line,
-               "isa 0x%8" SCNx64 " threads %18" SCNd64 " rows %18" SCNd64 " cols %18" SCNd64
+               "isa 0x%8[0-9a-f] threads %18" SCNd64 " rows %18" SCNd64 " cols %18" SCNd64
                " width %18" SCNd64 " group %18" SCNd64 " super %18" SCNd64 " scale %18" SCNd64
                " zero %18" SCNd64 " sub %18" SCNd64
-               " layout %15s inputs %8d tiles %8d steps %8d%n",
-               &isa_mask, &key->threads, &key->rows, &key->cols, &key->width, &key->group,
+               " layout %15s batch %8d tiles %8d steps %8d%n",
+               isa_mask, &key->threads, &key->rows, &key->cols, &key->width, &key->group,
                &key->super_group, &key->scale_type, &key->zero_kind, &key->sub_format, layout,
                &blocking->batch, &blocking->tiles, &blocking->steps, &end) != 14 ||
         end < 0 || line[end])
         return false;
-    key->isa_mask = (int64_t)isa_mask;
-    key->width -= TMAC_WIDTH_1;
+    key->isa_mask = (int64_t)strtoull(isa_mask, NULL, 16);
     tuned->layout = tmac_layout_named(layout);
     return tuned->layout != TMAC_LAYOUT_COUNT;
 }
@@ -167,15 +180,15 @@ static tmac_status parse_choices(struct tmac_tuning *tuning, char *text)
     return status;
 }
 
-tmac_status tmac_tuning_parse(struct tmac_tuning *tuning, char *text, size_t bytes)
+tmac_status tmac_tuning_parse(struct tmac_tuning *tuning, char *text)
 {
     struct tmac_tuning read = {0};
     tmac_status status;
 
-    if (strlen(text) != bytes)
-        return TMAC_ERROR_TUNING_DAMAGED;
     if (!(status = parse_header(&text)))
         status = parse_choices(&read, text);
+    if (status == TMAC_OK) /* all or nothing */
+        status = reserve(tuning, tuning->count + read.count);
     for (size_t i = 0; i < read.count && status == TMAC_OK; i++)
         status = tmac_tuning_set(tuning, &read.tuned[i]);
     free(read.tuned);

@@ -38,12 +38,13 @@ tmac_status tmac_tuning_set(struct tmac_tuning *tuning, const struct tmac_tuned 
 /* The greatest text that is read, and the longest line of it. */
 enum { TMAC_TUNING_MAX_BYTES = 1 << 20, TMAC_TUNING_MAX_LINE = 512 };
 
-/* Adds what `text` holds, `bytes` of it followed by a 0; nothing on an error. Changes the text. */
-tmac_status tmac_tuning_parse(struct tmac_tuning *tuning, char *text, size_t bytes);
+/* Adds what `text` holds, up to its 0; nothing on an error. Changes the text. */
+tmac_status tmac_tuning_parse(struct tmac_tuning *tuning, char *text);
 
-/* Line `line` of the text that holds all: a header, then a line for each choice. */
+/* Line `line` of the text that holds all, its end included: a header, then a line for each choice. Returns
+ * its length. */
 size_t tmac_tuning_lines(const struct tmac_tuning *tuning);
-void tmac_tuning_print(const struct tmac_tuning *tuning, size_t line,
-                       char text[TMAC_TUNING_MAX_LINE]);
+size_t tmac_tuning_print(const struct tmac_tuning *tuning, size_t line,
+                         char text[TMAC_TUNING_MAX_LINE]);
 
 #endif

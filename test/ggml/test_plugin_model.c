@@ -19,6 +19,12 @@
 
 enum { TOKENS = 16, STEPS = 2 }; /* a prompt, then tokens one by one */
 
+/* Relative squared error of logits. Either side's products are off by up to about 1e-4 (docs/numerics.md,
+ * "Measured"). What a layer adds to the residual stream has passed two or three of them, the logits one
+ * more; errors of different layers are independent, so their sum is relatively no worse than each. That
+ * makes 2 * 4 * 1e-4. The tokens are fixed: there is no chance in it. Wrong weights give about 1. */
+static const double bound = 1e-3;
+
 static struct llama_model *ours, *plain;
 
 static struct llama_model *load(bool extra, enum llama_load_mode mode, bool no_alloc)
@@ -110,7 +116,7 @@ static void check_against_plain(struct run ours_run, struct run plain_run, const
     error = error_between(&ours_run, &plain_run);
     print_message("%s: relative squared error of logits %.2e\n", what, error);
     assert_true(error > 0.0); /* or the plug-in was not at work */
-    assert_true(error <= 1e-3);
+    assert_true(error <= bound);
     free(ours_run.logits);
     free(plain_run.logits);
 }
@@ -235,7 +241,7 @@ static void test_adapter(void **unused)
     check_against_plain(a, b, "adapter");
     run_model(&b);
     run_model(&without);
-    assert_true(error_between(&b, &without) > 1e-3); /* the adapter does something */
+    assert_true(error_between(&b, &without) > bound); /* the adapter does something */
     free(b.logits);
     free(without.logits);
     remove(path);

@@ -10,8 +10,9 @@
 #include <cmocka.h>
 
 #include "guard.h"
+#include "prescribed.h"
 #include "random.h"
-#include "rungs.h"
+#include "subjects.h"
 
 struct expand_case {
     struct tmac_scale_format format;
@@ -48,25 +49,30 @@ static float *make_output(struct rng *rng, struct guard *guard, size_t count)
     return at;
 }
 
-static void run(struct rung *rung, struct expand_case *c, struct guard *scale,
+/* Of a subject, or without one as prescribed. */
+static void run(const struct subject *subject, struct expand_case *c, struct guard *scale,
                 struct guard *minimum)
 {
     static const char *const types[] = {"f32", "f16", "bf16"};
-    static const char *const zeros[] = {"none", "point", "minimum"};
+    static const char *const zeros[] = {"symmetric", "constant", "point", "minimum"};
     static const char *const subs[] = {"none", "i8", "u4"};
     struct tmac_expand expand = c->expand;
 
     expand.scale = scale->at;
     expand.minimum = minimum->at;
-    rung_enter(
-        rung, ENTRY_EXPAND,
+    if (!subject) {
+        prescribed_expand(&expand);
+        return;
+    }
+    subject_enter(
+        subject,
         "type %s, zero %s, sub %s, super_groups %d, tile_rows %d, groups %d from %d; case %d",
         types[c->format.type], zeros[c->format.zero], subs[c->format.sub],
         (int)c->format.super_groups, expand.tile_rows, expand.groups, (int)expand.group, c->index);
-    rung->kernels.expand(&expand);
+    subject->tools->expand(&expand);
 }
 
-static void compare(struct rung *rung, struct expand_case *c)
+static void compare(struct subject *subject, struct expand_case *c)
 {
     const size_t count = (size_t)c->expand.groups * (size_t)c->expand.tile_rows;
     const float *scale = c->scale.at, *scale_expected = c->scale_expected.at;
@@ -75,13 +81,13 @@ static void compare(struct rung *rung, struct expand_case *c)
     const size_t wrong_minimum = floats_differ(minimum, minimum_expected, count);
 
     if (wrong_scale < count)
-        rung_fail(rung, ENTRY_EXPAND, "scale %zu: %.9g instead of %.9g", wrong_scale,
-                  (double)scale[wrong_scale], (double)scale_expected[wrong_scale]);
+        subject_fail(subject, "scale %zu: %.9g instead of %.9g", wrong_scale,
+                     (double)scale[wrong_scale], (double)scale_expected[wrong_scale]);
     else if (wrong_minimum < count)
-        rung_fail(rung, ENTRY_EXPAND, "minimum %zu: %.9g instead of %.9g", wrong_minimum,
-                  (double)minimum[wrong_minimum], (double)minimum_expected[wrong_minimum]);
+        subject_fail(subject, "minimum %zu: %.9g instead of %.9g", wrong_minimum,
+                     (double)minimum[wrong_minimum], (double)minimum_expected[wrong_minimum]);
     else if (!guard_intact(&c->scale) || !guard_intact(&c->minimum))
-        rung_fail(rung, ENTRY_EXPAND, "wrote outside of scale or minimum");
+        subject_fail(subject, "wrote outside of scale or minimum");
 }
 
 static void run_case(struct expand_case *c, struct rng *rng)
@@ -91,15 +97,14 @@ static void run_case(struct expand_case *c, struct rng *rng)
 
     for (int i = 0; i < 4; i++)
         make_output(rng, outputs[i], count);
-    run(&rungs[0], c, &c->scale_expected, &c->minimum_expected);
-    for (int i = 1; i < rung_count; i++)
-        if (rung_runs(&rungs[i], ENTRY_EXPAND)) {
-            memset(c->scale.at, 0x5a, c->scale.size);
-            for (size_t j = 0; j < count; j++)
-                ((float *)c->minimum.at)[j] = 12345.0f;
-            run(&rungs[i], c, &c->scale, &c->minimum);
-            compare(&rungs[i], c);
-        }
+    run(NULL, c, &c->scale_expected, &c->minimum_expected);
+    for (struct subject *s = NULL; (s = next_subject(s, FUNCTION_EXPAND));) {
+        memset(c->scale.at, 0x5a, c->scale.size);
+        for (size_t j = 0; j < count; j++)
+            ((float *)c->minimum.at)[j] = 12345.0f;
+        run(s, c, &c->scale, &c->minimum);
+        compare(s, c);
+    }
     for (int i = 0; i < 4; i++)
         guard_free(outputs[i]);
 }
@@ -108,18 +113,18 @@ static void run_case(struct expand_case *c, struct rng *rng)
 static void run_format(int index, int round)
 {
     struct expand_case c;
-    struct rng rng = rng_stream(test_seed, ENTRY_EXPAND, (uint64_t)(index + round * 10000));
+    struct rng rng = rng_stream(test_seed, STREAM_EXPAND, (uint64_t)(index + round * 10000));
     static const int super_groups[] = {1, 2, 8, 16};
     int total;
 
     memset(&c, 0, sizeof c);
     c.index = index;
     c.format.type = (tmac_scale_type)(index % 3);
-    c.format.zero = (tmac_zero)(index / 3 % 3);
-    c.format.sub = (tmac_sub_format)(index / 9 % 3);
-    c.format.super_groups = c.format.sub ? super_groups[index / 27 % 4] : 1;
+    c.format.zero = (tmac_zero)(index / 3 % 4);
+    c.format.sub = (tmac_sub_format)(index / 12 % 3);
+    c.format.super_groups = c.format.sub ? super_groups[index / 36 % 4] : 1;
     c.expand.format = &c.format;
-    c.expand.tile_rows = index / 108 % 2 ? 64 : 32;
+    c.expand.tile_rows = index / 144 % 2 ? 64 : 32;
     total = (int)c.format.super_groups * rng_between(&rng, 1, 4);
     c.expand.group = rng_between(&rng, 0, total - 1);
     c.expand.groups = rng_between(&rng, 1, total - (int)c.expand.group);
@@ -136,9 +141,9 @@ void test_expand(void **state)
 
     (void)state;
     for (int round = 0; round < rounds; round++)
-        for (int index = 0; index < 3 * 3 * 3 * 4 * 2; index++)
+        for (int index = 0; index < 3 * 4 * 3 * 4 * 2; index++)
             run_format(index, round);
-    rungs_finish_test();
+    subjects_finish_test();
 }
 
 /* All 65536 values as scales, of either half type. */
@@ -146,7 +151,7 @@ void test_half_floats_expanded(void **state)
 {
     (void)state;
     for (int bf16 = 0; bf16 < 2; bf16++) {
-        struct rng rng = rng_stream(test_seed, ENTRY_F16, (uint64_t)bf16);
+        struct rng rng = rng_stream(test_seed, STREAM_EXPAND + 1, (uint64_t)bf16);
         struct expand_case c;
 
         memset(&c, 0, sizeof c);
@@ -163,7 +168,7 @@ void test_half_floats_expanded(void **state)
         run_case(&c, &rng);
         guard_free(&c.packed);
     }
-    rungs_finish_test();
+    subjects_finish_test();
 }
 
 /* What a half float is, from its definition. */
@@ -185,10 +190,10 @@ static float half_value(int bf16, int bits)
 }
 
 /* One call: `count` values from `first` on, at the end of their page. */
-static void convert(struct rung *rung, int bf16, int first, size_t count, enum guard_place place)
+static void convert(struct subject *subject, int first, size_t count, enum guard_place place)
 {
     struct guard from, to, expected;
-    const int entry = bf16 ? ENTRY_BF16 : ENTRY_F16;
+    const bool bf16 = subject->function == FUNCTION_BF16;
     uint16_t *halves = guard_new(&from, count * sizeof *halves, 2, place);
     float *floats = guard_new(&to, count * sizeof *floats, 4, place);
     float *right = guard_new(&expected, count * sizeof *right, 4, GUARD_END);
@@ -197,14 +202,14 @@ static void convert(struct rung *rung, int bf16, int first, size_t count, enum g
         halves[i] = (uint16_t)(first + (int)i);
         right[i] = half_value(bf16, halves[i]);
     }
-    rung_enter(rung, entry, "%zu values from 0x%04x", count, first);
-    (bf16 ? rung->kernels.bf16_to_f32 : rung->kernels.f16_to_f32)(halves, floats, count);
+    subject_enter(subject, "%zu values from 0x%04x", count, first);
+    (bf16 ? subject->tools->bf16_to_f32 : subject->tools->f16_to_f32)(halves, floats, count);
     const size_t at = floats_differ(floats, right, count);
     if (at < count)
-        rung_fail(rung, entry, "0x%04x: %.9g instead of %.9g", halves[at], (double)floats[at],
-                  (double)right[at]);
+        subject_fail(subject, "0x%04x: %.9g instead of %.9g", halves[at], (double)floats[at],
+                     (double)right[at]);
     else if (!guard_intact(&to) || !guard_intact(&from))
-        rung_fail(rung, entry, "wrote outside");
+        subject_fail(subject, "wrote outside");
     guard_free(&from);
     guard_free(&to);
     guard_free(&expected);
@@ -214,14 +219,14 @@ static void convert(struct rung *rung, int bf16, int first, size_t count, enum g
 void test_half_floats(void **state)
 {
     (void)state;
-    for (int i = 0; i < rung_count; i++)
-        for (int bf16 = 0; bf16 < 2; bf16++) {
-            if (i > 0 && !rung_runs(&rungs[i], bf16 ? ENTRY_BF16 : ENTRY_F16))
-                continue;
-            convert(&rungs[i], bf16, 0, 65536, GUARD_END);
-            for (size_t count = 0; count < 70; count++)
-                convert(&rungs[i], bf16, 0x3c00 + (int)count, count,
-                        count % 2 ? GUARD_ODD : GUARD_END);
-        }
-    rungs_finish_test();
+    for (int i = 0; i < subject_count; i++) {
+        struct subject *subject = &subjects[i];
+        const int function = subject->function;
+        if (!subject_runs(subject) || (function != FUNCTION_F16 && function != FUNCTION_BF16))
+            continue;
+        convert(subject, 0, 65536, GUARD_END);
+        for (size_t count = 0; count < 70; count++)
+            convert(subject, 0x3c00 + (int)count, count, count % 2 ? GUARD_ODD : GUARD_END);
+    }
+    subjects_finish_test();
 }

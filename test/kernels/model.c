@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The scalar multiply kernels against sums that know nothing of cells, planes and tables: codes
- * and small integer activations, put where arch/kernels.h says, must come back as
+ * and small integer activations, put where arch/contract.h says, must come back as
  *     direct   sum of q x, NESTED: of q x times the sub-scale of its group
  *     lookup   2 * sum of q x - (2^b - 1) * sum of x      (ternary: - 2 * sum of x)
  * since a plane's entry is the sum of +-x. NESTED_ROWS32: as lookup, but times the sub-scale of its
@@ -16,13 +16,15 @@
 #include <cmocka.h>
 
 #include "random.h"
-#include "rungs.h"
+#include "subjects.h"
+#include "widths.h"
 
 enum { NESTED_ZERO = 3 };
 enum { MAX_STEPS = 9, MAX_K = MAX_STEPS * 32, MAX_BLOCKS = MAX_K / 16, ROWS = 64, BATCH = 8 };
 
 /* A matrix as its owner sees it, and the same as a kernel gets it. */
 struct model {
+    const struct tmac_kernel *kernel;
     enum tmac_layout layout;
     tmac_width width;
     int rows, batch, steps, block_k, blocks;
@@ -79,6 +81,9 @@ static void put_direct(struct model *m, int row, int step, int k, int q)
     case TMAC_WIDTH_1:
         put(m, step, lane, k / 4, q);
         break;
+    case TMAC_WIDTH_8:
+        put(m, step, k / 4 * 128 + lane, 0, q);
+        break;
     case TMAC_WIDTH_4:
         put(m, step, k % 16 / 4 * 128 + lane, k / 16 * 4, q);
         break;
@@ -94,8 +99,7 @@ static void put_table(struct model *m, int input, int k)
     const int step = k / 32, group = k % 32 / 4;
 
     if (!is_lookup(m)) {
-        m->tables[((step * 8 + group) * m->batch + input) * 4 + k % 4] =
-            (uint8_t)m->x[input][k];
+        m->tables[((step * 8 + group) * m->batch + input) * 4 + k % 4] = (uint8_t)m->x[input][k];
         return;
     }
     uint8_t *table = m->tables + (step * m->batch + input) * 128 + group * 16;
@@ -188,7 +192,8 @@ static long group_integer(const struct model *m, int row, int input, int g, doub
 static double nested_expected(const struct model *m, const struct tmac_tile *tile, int row,
                               int input, double *magnitude)
 {
-    const double middle = m->width == TMAC_WIDTH_TERNARY ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
+    const double middle =
+        m->width == TMAC_WIDTH_TERNARY ? 1.0 : ((1 << tmac_width_bits(m->width)) - 1) * 0.5;
     double y = 0;
 
     *magnitude = 0;
@@ -243,6 +248,14 @@ static double expected(const struct model *m, const struct tmac_tile *tile, int 
     return y;
 }
 
+/* The float stage: up to three roundings per block, and a few of the factors, each of at most 2^-24 of
+ * what has come together. */
+static double float_stage(const struct model *m)
+{
+    return (3 * m->blocks + 4) * 0x1p-24;
+}
+
+/* tolerance: in parts of the terms' magnitudes. */
 static void check(const struct model *m, const struct tmac_tile *tile, double tolerance)
 {
     for (int n = 0; n < m->batch; n++)
@@ -256,15 +269,16 @@ static void check(const struct model *m, const struct tmac_tile *tile, double to
             if (!(fabs(got - want) <= tolerance * magnitude))
                 fail_msg("scalar: layout %s, width %s, block_k %d, steps %d, input %d of %d, "
                          "row %d: %.9g instead of %.9g (seed 0x%llx)",
-                         layout_names[m->layout], width_names[m->width], m->block_k, m->steps, n,
-                         m->batch, r, got, want, (unsigned long long)test_seed);
+                         layout_names[m->layout], test_width_name(m->width), m->block_k, m->steps,
+                         n, m->batch, r, got, want, (unsigned long long)test_seed);
         }
 }
 
 static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
 {
-    const float middle =
-        m->width == TMAC_WIDTH_TERNARY ? 1.0f : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
+    const float middle = m->width == TMAC_WIDTH_TERNARY
+                             ? 1.0f
+                             : (float)((1 << tmac_width_bits(m->width)) - 1) * 0.5f;
 
     m->u4 = is_lookup(m) && tmac_width_bits(m->width) <= 2 && rng_between(rng, 0, 1);
     fill_nested(m, rng);
@@ -273,10 +287,9 @@ static void run_nested(struct model *m, struct tmac_tile tile, struct rng *rng)
     tile.minimum = m->u4 ? m->half : NULL;
     tile.offset = (is_lookup(m) ? middle : 0.0f) - (m->u4 ? 0.0f : (float)NESTED_ZERO);
     tile.block_shift = m->block_k == 64 ? 2 : 1;
-    tile.nested =
-        (struct tmac_nested){m->u4 ? TMAC_SUB_U4 : TMAC_SUB_I8, 16, m->own, m->group_sum};
-    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
-    check(m, &tile, 1e-5);
+    tile.nested = (struct tmac_nested){m->u4 ? TMAC_SUB_U4 : TMAC_SUB_I8, 16, m->own, m->group_sum};
+    m->kernel->multiply(&tile);
+    check(m, &tile, float_stage(m));
 }
 
 static void run(struct model *m, struct rng *rng)
@@ -306,8 +319,8 @@ static void run(struct model *m, struct rng *rng)
         run_nested(m, tile, rng);
         return;
     }
-    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
-    check(m, &tile, 1e-5);
+    m->kernel->multiply(&tile);
+    check(m, &tile, float_stage(m));
     /* And without the float stage: the integers themselves. */
     for (int r = 0; r < m->rows; r++)
         m->scale[r] = 1;
@@ -315,31 +328,39 @@ static void run(struct model *m, struct rng *rng)
         m->act_scale[i] = 1, m->act_sum[i] = 0;
     tile.offset = 0;
     tile.minimum = NULL;
-    rungs[0].kernels.kernel[m->layout][m->width].multiply(&tile);
+    m->kernel->multiply(&tile);
     check(m, &tile, 0);
+}
+
+static void run_model(enum tmac_layout layout, tmac_width width, int index)
+{
+    struct rng rng = rng_stream(test_seed, STREAM_MODEL + (uint64_t)layout,
+                                (uint64_t)width * 100 + (uint64_t)index);
+    struct model *m = aligned_alloc(64, (sizeof *m + 63) / 64 * 64);
+
+    assert_true(m != NULL);
+    memset(m, 0, sizeof *m);
+    m->kernel = scalar_kernel(layout, width, false);
+    m->layout = layout;
+    m->width = width;
+    m->rows = tmac_layout_tile_rows(layout);
+    m->batch = 1 << index / 4 % 4;
+    m->block_k = 16 << index % 4;
+    m->steps = rng_between(&rng, 1, MAX_STEPS);
+    if (tmac_layout_is_nested(layout)) { /* one super-group of 256 */
+        m->block_k = index % 2 ? 64 : 128;
+        m->steps = 8;
+    }
+    m->blocks = (m->steps * 32 + m->block_k - 1) / m->block_k;
+    run(m, &rng);
+    free(m);
 }
 
 void test_model(void **state)
 {
     (void)state;
-    for (int i = 0; i < TMAC_LAYOUT_COUNT * TMAC_W_COUNT * 16; i++) {
-        struct rng rng = rng_stream(test_seed, 1000, (uint64_t)i);
-        struct model *m = aligned_alloc(64, sizeof *m);
-
-        assert_true(m != NULL);
-        memset(m, 0, sizeof *m);
-        m->layout = (enum tmac_layout)(i / 16 / TMAC_W_COUNT);
-        m->width = (tmac_width)(i / 16 % TMAC_W_COUNT);
-        m->rows = tmac_layout_tile_rows(m->layout);
-        m->batch = 1 << i / 4 % 4;
-        m->block_k = 16 << i % 4;
-        m->steps = rng_between(&rng, 1, MAX_STEPS);
-        if (tmac_layout_is_nested(m->layout)) { /* one super-group of 256 */
-            m->block_k = i % 2 ? 64 : 128;
-            m->steps = 8;
-        }
-        m->blocks = (m->steps * 32 + m->block_k - 1) / m->block_k;
-        run(m, &rng);
-        free(m);
-    }
+    for (int layout = 0; layout < TMAC_LAYOUT_COUNT; layout++)
+        for (int w = 0; w < TEST_WIDTHS; w++)
+            for (int i = 0; i < 16 && scalar_kernel(layout, test_widths[w], false); i++)
+                run_model((enum tmac_layout)layout, test_widths[w], i);
 }

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-CODES = {1: 2, 2: 4, 3: 8, 4: 16, "ternary": 3}
+CODES = {1: 2, 2: 4, 3: 8, 4: 16, 8: 256, "ternary": 3}
 
 
 def bits(array):
@@ -14,9 +14,38 @@ def same_bits(a, b):
     return a.shape == b.shape and np.array_equal(bits(a), bits(b))
 
 
-def error(y, exact):
-    """Relative squared error."""
-    return np.sum((y - exact) ** 2) / np.sum(exact ** 2)
+def greatest_of_blocks(x, size):
+    """float64 [inputs, cols]: the greatest sum of `size` neighbours' magnitudes in each block of 128,
+    for all of it. Shorter blocks, of weights in groups of less, have no greater ones."""
+    inputs, cols = x.shape
+    padded = np.zeros((inputs, -(-cols // 128), 128 // size, size))
+    padded.reshape(inputs, -1)[:, :cols] = np.abs(x)
+    return np.repeat(padded.sum(axis=3).max(axis=2), 128, axis=1)[:, :cols]
+
+
+def expected_squares(x, w, info):
+    """The squared error that rounding is expected to give all rows of an input, or more: see
+    docs/numerics.md. Codes are taken to be spread evenly: a lookup plane's error, of weights
+    of b bits, is then lambda^2 / 48 times their squares, whatever b is."""
+    direct = (greatest_of_blocks(x, 1) / 127) ** 2 / 12
+    lookup = (greatest_of_blocks(x, 4) / 127) ** 2 / 48
+    if info.family == "direct":
+        squares = direct
+    elif info.layout == "nested_rows32":  # a sum of 16 activations is rounded like one of them
+        squares = direct + lookup
+    else:
+        squares = lookup
+    return (squares @ np.square(w, dtype=np.float64).T).sum(axis=1)
+
+
+def is_near(y, x, weights, w=None):
+    """Is y = x w^T but for what rounding makes of it, in sum over all inputs? w: the exact weights.
+    The limit is that of test/support/rounding.c, tally_limit(): a wrong alarm in 10^7."""
+    w = (weights.unpack() if w is None else w).astype(np.float64)
+    x = x.astype(np.float64)
+    expected = expected_squares(x, w, weights.info)
+    limit = expected.sum() + 8 * np.sqrt(np.sum(expected ** 2)) + 32 * expected.max()
+    return np.sum((y - x @ w.T) ** 2) <= limit
 
 
 def widen(groups, cols):

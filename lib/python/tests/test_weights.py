@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import reference
 import tmac
-from reference import CODES, error, same_bits
+from conftest import skip_impossible
+from reference import CODES, is_near, same_bits
 
 ROWS = 70  # more than two tiles, and not whole ones
 WIDTHS = list(CODES)
@@ -20,12 +21,16 @@ def random_scales(rng, shape, dtype):
     return values, values.astype(np.float32)
 
 
+def random_zero_points(rng, shape, width):
+    most = {"ternary": 4, 8: 255}.get(width) or CODES[width]
+    return rng.integers(0, most + 1, shape, np.uint8)
+
+
 def check_product(weights, exact_weights, rng):
-    """Near to the exact product over enough columns for chance to play no part, and the same to the
-    bit whatever the batch."""
+    """Near to the exact product, and the same to the bit whatever the batch."""
     x = rng.standard_normal((64, weights.cols)).astype(np.float32)
     y = weights.gemm(x)
-    assert error(y, x @ exact_weights.astype(np.float64).T) < 1e-4
+    assert is_near(y, x, weights, exact_weights)
     assert same_bits(weights.gemv(x[5]), y[5])
     for n in (1, 3, 17):
         assert same_bits(weights.gemm(x[:n]), y[:n])
@@ -34,6 +39,7 @@ def check_product(weights, exact_weights, rng):
 @pytest.mark.parametrize("group", [16, 32, 64, 128, 256, "row", "tensor"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_groups(context, rng, width, group):
+    skip_impossible(context, width)
     cols = 512 if isinstance(group, int) else 500
     codes = rng.integers(0, CODES[width], (ROWS, cols), np.uint8)
     shape = {"row": (ROWS, 1), "tensor": (1, 1)}.get(group) or (ROWS, cols // group)
@@ -51,6 +57,7 @@ def test_groups(context, rng, width, group):
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, "bfloat16"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_zeros(context, rng, width, dtype, kind):
+    skip_impossible(context, width)
     cols, group = 256, 32
     codes = rng.integers(0, CODES[width], (ROWS, cols), np.uint8)
     shape = (ROWS, cols // group)
@@ -60,8 +67,7 @@ def test_zeros(context, rng, width, dtype, kind):
         options["zero"] = 0.75
         exact = reference.weights(codes, width, values, zero=0.75)
     elif kind == "zero_points":
-        most = 4 if width == "ternary" else CODES[width]
-        options["zero_points"] = rng.integers(0, most + 1, shape, np.uint8)
+        options["zero_points"] = random_zero_points(rng, shape, width)
         exact = reference.weights(codes, width, values, zero_points=options["zero_points"])
     else:
         options["minimums"], minimums = random_scales(rng, shape, dtype)
@@ -78,6 +84,7 @@ def test_zeros(context, rng, width, dtype, kind):
 @pytest.mark.parametrize("kind", ["symmetric", "zero_points", "minimums"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_two_levels(context, rng, width, kind, sub_format, group, super_group):
+    skip_impossible(context, width)
     cols = 512
     codes = rng.integers(0, CODES[width], (ROWS, cols), np.uint8)
     shape, above = (ROWS, cols // group), 1 if super_group == "row" else cols // super_group
@@ -87,8 +94,7 @@ def test_two_levels(context, rng, width, kind, sub_format, group, super_group):
     values = reference.widen(values, shape[1]) * sub_scales.astype(np.float32)
     options, model = {}, {}
     if kind == "zero_points":
-        points = rng.integers(0, (4 if width == "ternary" else CODES[width]) + 1, shape, np.uint8)
-        options["zero_points"] = model["zero_points"] = points
+        options["zero_points"] = model["zero_points"] = random_zero_points(rng, shape, width)
     elif kind == "minimums":
         options["minimums"], minimums = random_scales(rng, (ROWS, above), np.float16)
         options["sub_minimums"] = rng.integers(0, most + 1, shape, np.uint8)
@@ -125,7 +131,8 @@ def test_small_and_odd_shapes(context, rng, rows, cols):
     exact = reference.weights(codes, 3, np.ones((rows, 1), np.float32))
     assert same_bits(weights.unpack(), exact)
     x = np.ones(cols, np.float32)
-    assert np.allclose(weights.gemv(x), exact.sum(axis=1), atol=0.05 * cols)
+    # The bound of lookup, lambda / 4 * (2^b - 1) for every 4 activations. Direct is exact here.
+    assert np.allclose(weights.gemv(x), exact.sum(axis=1), atol=4 / 127 / 4 * 7 * -(-cols // 4))
 
 
 # ---- activations ---------------------------------------------------------------------------------
@@ -139,9 +146,8 @@ def matrix(rng):
 
 
 def test_activation_types(matrix, rng):
-    w = matrix.unpack().astype(np.float64)
     x = rng.standard_normal((5, 256)).astype(np.float32)
-    assert error(matrix.gemm(x), x @ w.T) < 1e-4
+    assert is_near(matrix.gemm(x), x, matrix)
     half = x.astype(np.float16)
     assert same_bits(matrix.gemm(half), matrix.gemm(half.astype(np.float32)))
     words, values = reference.bfloat16(x)
@@ -149,16 +155,14 @@ def test_activation_types(matrix, rng):
 
 
 def test_int8_activations(matrix, rng):
-    w = matrix.unpack().astype(np.float64)
     x = rng.integers(-127, 128, (3, 256), np.int8)
     column = rng.uniform(0.5, 1, 3).astype(np.float32)
-    exact = (x * column[:, None].astype(np.float64)) @ w.T
-    assert error(matrix.gemm(x, scales=column), exact) < 1e-4
+    assert is_near(matrix.gemm(x, scales=column), x * column[:, None], matrix)
     assert same_bits(matrix.gemm(x, scales=column)[0],
                      matrix.gemv(x[0], scales=column[:1]))
     grouped = rng.uniform(0.5, 1, (3, 6)).astype(np.float32)  # 256 / 48, rounded up
-    exact = (x * np.repeat(grouped, 48, axis=1)[:, :256].astype(np.float64)) @ w.T
-    assert error(matrix.gemm(x, scales=grouped, scale_group=48), exact) < 1e-4
+    scales = np.repeat(grouped, 48, axis=1)[:, :256]
+    assert is_near(matrix.gemm(x, scales=grouped, scale_group=48), x * scales, matrix)
 
 
 def test_one_table_for_several_weights(rng):

@@ -79,7 +79,8 @@ typedef enum tmac_status {
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
     TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that is not known, or cannot hold these weights */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT */
+    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT; or a
+                                    layout or kernel named that is not of the context's family */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
     TMAC_ERROR_BATCH = 16,     /* more inputs than the tables have room for */

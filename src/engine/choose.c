@@ -85,6 +85,17 @@ static const struct tmac_kernel *kernel_named(const char *name, uint32_t isa_mas
     return NULL;
 }
 
+/* A layout of one family, and only the other one allowed. */
+static bool contradicts(const struct tmac_context *context)
+{
+    const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
+
+    if (context->named_layout == TMAC_LAYOUT_COUNT)
+        return false;
+    return tmac_layout_is_direct(context->named_layout) ? context->family == TMAC_FAMILY_LOOKUP
+                                                        : only_direct;
+}
+
 tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const char *layout,
                               const char *kernel)
 {
@@ -108,7 +119,7 @@ tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const
             return TMAC_ERROR_LAYOUT;
         context->named_layout = named;
     }
-    return TMAC_OK;
+    return contradicts(context) ? TMAC_ERROR_FAMILY : TMAC_OK;
 }
 
 /* ---- layouts --------------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@ struct tmac_choice {
 };
 
 /* Reads the names of the context's options, and the tiers in use; TMAC_ERROR_LAYOUT or
- * TMAC_ERROR_KERNEL for a name that there is not. */
+ * TMAC_ERROR_KERNEL for a name that there is not, TMAC_ERROR_FAMILY for one that the context's family or
+ * mode rules out. */
 tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const char *layout,
                               const char *kernel);
 

@@ -336,6 +336,20 @@ TMAC_API tmac_status tmac_format_query(int32_t index, tmac_format_info *info);
 TMAC_API int32_t tmac_format_find(const char *name);
 TMAC_API int32_t tmac_format_find_ggml_type(int32_t type);
 
+/* Bad data, by what packing says of it: a code (TMAC_ERROR_CODE), a scale or minimum (_SCALE), a zero point
+ * (_ZERO), a sub-scale or sub-minimum (_SUB_SCALE). */
+typedef struct tmac_fault {
+    size_t struct_size;
+    int64_t row;
+    int64_t col;  /* of a code; else the first column of its group or super-group */
+    double value; /* what is there */
+} tmac_fault;
+
+/* Reads all weights of a description, from first_row on: the status that packing them gives. Where that is
+ * for bad data `fault` tells where, row by row, groups before codes. For whoever wants to know after packing
+ * has failed: it takes as long as packing with one thread. */
+TMAC_API tmac_status tmac_weights_desc_check(const tmac_weights_desc *desc, tmac_fault *fault);
+
 /* ---------------------------------------------------------------------------------------------
  * Weights: high-level calls
  * ------------------------------------------------------------------------------------------- */

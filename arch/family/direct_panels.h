@@ -260,16 +260,16 @@ INLINE const float *panel_floats(const float *floats, size_t panel)
 }
 
 /* What the float stage needs of panel p, for all passes over it. */
-INLINE void run_numbers(struct run *run, const struct pass_kind kind, int p)
+INSTANCE void run_numbers(struct run *run, int p)
 {
     const struct tmac_tile *tile = run->tile;
     const size_t panel = (size_t)p * tile->panel_stride;
-    const int first = run->step * TMAC_STEP_K / tile->block_k * kind.batch;
+    const int first = run->step * TMAC_STEP_K / tile->block_k * tile->batch;
     const int blocks = (run->steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
     const float *act_scale = panel_floats(tile->act_scale, panel) + first;
     const float *act_sum = panel_floats(tile->act_sum, panel) + first;
 
-    for (int i = 0; i < blocks * kind.batch; i++) {
+    for (int i = 0; i < blocks * tile->batch; i++) {
         run->factor[i] = act_scale[i] * tile->unit;
         run->offset[i] = act_sum[i] * tile->offset;
     }
@@ -326,7 +326,7 @@ INLINE void run_passes(struct run *run, const struct pass_kind kind)
     for (int p = 0; p < run->tile->panels; p++) {
         if (!kind.cells)
             ahead_prefetch_part(&run->ahead);
-        run_numbers(run, kind, p);
+        run_numbers(run, p);
         for (int v = 0; v < ROW_VECTORS; v += kind.vectors)
             for (int n = 0; n < kind.batch; n += kind.inputs)
                 run_pass(run, kind, p, v, n);

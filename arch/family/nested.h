@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Layout NESTED: integer sub-scales. A template: a tier's nested.c includes ops_<tier>.h, dot_<how>.h and this.
- *
- *     nested()            one input, or several
- *     nested_centred()    many panels, groups of 32: see nested_panels.h
- *     nested_scaled()     many panels, codes that stay bytes when they are scaled: see nested_scaled.h
- *
- * The last two are for dot products in 32 bits; a tier's file includes what it has. */
+ * Layout NESTED: integer sub-scales. A template: a tier's nested.c includes ops_<tier>.h, dot_<how>.h and this. and instantiates
+ * what nested() chooses from, for one input or several. nested_many.h has more for dot products in 32 bits. */
 #ifndef TMAC_NESTED_H
 #define TMAC_NESTED_H
 

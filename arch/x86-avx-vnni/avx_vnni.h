@@ -5,7 +5,13 @@
 
 #include "contract.h"
 
-/* Layout DIRECT. */
+/* Layouts DIRECT and, of 2 bits and more, NESTED. */
 void avx_vnni_direct(const struct tmac_tile *tile);
+void avx_vnni_nested(const struct tmac_tile *tile);
+/* Faster ways for many inputs of some of them. */
+bool avx_vnni_nested_scaled_accepts(const struct tmac_spec *spec);
+void avx_vnni_nested_scaled(const struct tmac_tile *tile);
+bool avx_vnni_nested_centred_accepts(const struct tmac_spec *spec);
+void avx_vnni_nested_centred(const struct tmac_tile *tile);
 
 #endif

@@ -388,6 +388,20 @@ INLINE vec vec_both_words(vec words, const int which)
     return _mm256_shuffle_epi8(words, which ? second : first);
 }
 
+/* In every byte 4 times the number of its lane among the four of 128 bits. */
+INLINE vec vec_lane_rows(void)
+{
+    return _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+}
+
+/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
+INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
+{
+    const __m256i set = _mm256_cmpgt_epi8(_mm256_and_si256(codes, _mm256_set1_epi8(bit)), _mm256_setzero_si256());
+
+    return _mm256_add_epi8(a, _mm256_and_si256(set, b));
+}
+
 /* Of NESTED: a pair of groups' codes, and the own bytes of theirs. Every line of them, a little ahead, takes
  * up to a fifth less time at 4 bits than every second line of a block, further ahead and all at once. */
 INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,

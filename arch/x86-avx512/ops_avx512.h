@@ -393,6 +393,18 @@ INLINE vec vec_both_words(vec words, const int which)
     return _mm512_shuffle_epi8(words, which ? second : first);
 }
 
+/* In every byte 4 times the number of its lane among the four of 128 bits. */
+INLINE vec vec_lane_rows(void)
+{
+    return _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+}
+
+/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
+INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
+{
+    return _mm512_mask_add_epi8(a, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(bit)), a, b);
+}
+
 /* Of NESTED: a pair of groups' codes, and the own bytes of theirs. */
 INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
                               const size_t own_bytes)

@@ -12,7 +12,6 @@
 
 #include "host.h"
 #include "mapped_pages.h"
-#include "packed_tensor.h"
 
 namespace plugin {
 namespace {
@@ -157,6 +156,15 @@ size_t get_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor *tensor)
 }
 
 } // namespace
+
+packed_tensor *packed_of(const ggml_tensor *tensor)
+{
+    const ggml_tensor *base = tensor->view_src ? tensor->view_src : tensor;
+
+    if (!is_our_buffer(base->buffer) || !base->extra)
+        return nullptr;
+    return static_cast<packed_tensor *>(base->extra);
+}
 
 /* Not host memory (is_host): what lies in it is not for other eyes. */
 ggml_backend_buffer_type buffer_type = {

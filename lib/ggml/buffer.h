@@ -4,6 +4,7 @@
 #define TMAC_GGML_BUFFER_H
 
 #include "ggml-backend-impl.h"
+#include "packed_tensor.h"
 
 namespace plugin {
 
@@ -14,6 +15,9 @@ inline bool is_our_buffer(const ggml_backend_buffer *buffer)
 {
     return buffer && buffer->buft == &buffer_type;
 }
+
+/* The packed tensor behind one in such a buffer or a view of it, or null. */
+packed_tensor *packed_of(const ggml_tensor *tensor);
 
 } // namespace plugin
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mul_mat.h"
 
+#include "buffer.h"
 #include "work.h"
 
 namespace plugin {

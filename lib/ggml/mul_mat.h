@@ -2,7 +2,10 @@
 #ifndef TMAC_GGML_MUL_MAT_H
 #define TMAC_GGML_MUL_MAT_H
 
-#include "multiply.h"
+#include <cstddef>
+
+#include "crew.h"
+#include "ggml.h"
 
 namespace plugin {
 

@@ -3,6 +3,7 @@
  * input of x serves all uses of its token, or one of them: then every position is an input of its own. */
 #include <cstring>
 
+#include "buffer.h"
 #include "mul_mat.h"
 #include "work.h"
 

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <new>
 
-#include "buffer.h"
 #include "host.h"
 #include "parallel.h"
 #include "tuning_file.h"
@@ -87,15 +86,6 @@ size_t tensor_bytes(const ggml_tensor *tensor)
         return ggml.nbytes(tensor);
     return std::max(align(plan.bytes) * static_cast<size_t>(tensor->ne[2] * tensor->ne[3]),
                     ggml.nbytes(tensor));
-}
-
-packed_tensor *packed_of(const ggml_tensor *tensor)
-{
-    const ggml_tensor *base = tensor->view_src ? tensor->view_src : tensor;
-
-    if (!is_our_buffer(base->buffer) || !base->extra)
-        return nullptr;
-    return static_cast<packed_tensor *>(base->extra);
 }
 
 packed_tensor::packed_tensor(const ggml_tensor &tensor, void *memory)

@@ -78,9 +78,6 @@ class packed_tensor {
     ggml_tensor plain_tensor;
 };
 
-/* The packed tensor behind one of ours or a view of it, or null. */
-packed_tensor *packed_of(const ggml_tensor *tensor);
-
 } // namespace plugin
 
 #endif

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "crew.h"
 #include "ggml.h"
-#include "multiply.h"
 #include "packed_tensor.h"
 
 namespace plugin {

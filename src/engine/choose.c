@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/choose.h"
 
-#include "engine/multiply.h"
 #include "tiers.h"
 
 #include <string.h>

@@ -29,22 +29,9 @@ enum {
     INT8_BATCH = 128,
     LOOKUP_BATCH = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
-    ASIDE = 8192,      /* floats: 512 rows x 16 inputs, 2 tiles x 32 rows x 128 inputs */
-    GEMM_GROUPS = 16,  /* of scales in a chunk: 8 steps with groups of 16 */
-    GEMV_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
 };
-
-/* On the stack: the sums that are kept aside, and the scales of a chunk. One panel has few sums, and takes
- * longer chunks. */
-enum {
-    GEMM_SCALES = GEMM_GROUPS * TMAC_MAX_TILE_ROWS,
-    GEMV_SCALES = GEMV_GROUPS * TMAC_MAX_TILE_ROWS,
-    GEMV_ASIDE = TMAC_MAX_PANEL * TMAC_MAX_TILE_ROWS,
-    ROOM = ASIDE + 2 * GEMM_SCALES
-};
-_Static_assert(GEMV_ASIDE + 2 * GEMV_SCALES <= ROOM, "the room of a gemm does for a gemv");
 
 /* Scales that need no expansion: floats, and f16 for one input where the kernel converts them. With
  * groups of 16 the last step may reach into a group that is not there. */
@@ -67,17 +54,6 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape)
-{
-    const int64_t floats = (int64_t)blocking->batch * blocking->tiles * shape->tile_rows;
-
-    return blocking->batch > 0 && blocking->batch % TMAC_MAX_PANEL == 0 &&
-           blocking->batch <= ASIDE && blocking->tiles > 0 && blocking->tiles <= ASIDE &&
-           floats <= ASIDE && blocking->steps > 0 && blocking->steps % 8 == 0 &&
-           (shape->spec.whole_row ||
-            blocking->steps <= GEMM_GROUPS * shape->spec.group / TMAC_STEP_K);
-}
-
 static struct blocking choose_blocking(const struct tmac_product *product, int64_t batch)
 {
     const struct tmac_shape *shape = product->shape;
@@ -85,7 +61,7 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
     if (batch <= TMAC_MAX_PANEL) {
         const int64_t steps = scales_in_place(product, batch)
                                   ? ENDLESS
-                                  : least(GEMV_STEPS, GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
+                                  : least(GEMV_STEPS, TMAC_GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
@@ -293,15 +269,15 @@ static void multiply_sweep(const struct tmac_product *product, struct target *ta
 void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
                            int64_t input_begin, int64_t input_end)
 {
-    _Alignas(64) float room[ROOM];
+    _Alignas(64) float room[TMAC_MULTIPLY_ROOM];
     const int64_t batch = input_end - input_begin;
     const bool is_gemv = batch <= TMAC_MAX_PANEL;
-    float *scale = room + (is_gemv ? GEMV_ASIDE : ASIDE);
+    float *scale = room + (is_gemv ? TMAC_GEMV_ASIDE : TMAC_GEMM_ASIDE);
     const int64_t tile_rows = product->shape->tile_rows;
     const struct blocking blocking = choose_blocking(product, batch);
     struct target target = {.in_place = scales_in_place(product, batch),
                             .scale = scale,
-                            .minimum = scale + (is_gemv ? GEMV_SCALES : GEMM_SCALES),
+                            .minimum = scale + (is_gemv ? TMAC_GEMV_SCALES : TMAC_GEMM_SCALES),
                             .tile = common_tile(product)};
 
     if (row_begin >= row_end)

@@ -7,9 +7,6 @@
 #include "engine/inputs.h"
 #include "engine/output.h"
 
-/* Whether the multiplication has room for it. */
-bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape);
-
 /* Weights times the tables of a batch. */
 struct tmac_product {
     const struct tmac_shape *shape;

@@ -3,7 +3,7 @@
 #ifndef TMAC_TUNING_H
 #define TMAC_TUNING_H
 
-#include "layouts/shape.h"
+#include "engine/blocking.h"
 
 /* Weights as far as their speed depends on them, and who multiplies them. */
 struct tmac_tuned_key {

@@ -27,14 +27,6 @@ struct tmac_shape {
     uint32_t table_layout;
 };
 
-/* How a multiplication walks, where that was measured: see choose_blocking in multiply.c. */
-struct tmac_blocking {
-    int batch; /* many inputs are cut into so many, a multiple of 8; 0: the library's own choice
-                    of these three */
-    int tiles; /* whose sums are kept aside */
-    int steps; /* in a chunk; a multiple of 8, so that chunks start at super-groups of 256 */
-};
-
 /* Fills `shape` from a spec that may come from anywhere; TMAC_OK only if everything in it is
  * possible and no size overflows. */
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec);

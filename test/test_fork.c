@@ -111,24 +111,28 @@ static const char *use_in_child(const tmac_context *context, const tmac_weights 
     return failed || threads_now() <= 1 ? failed : "a thread was started";
 }
 
-/* Does the work in a child, and in a child of the child; its end is the child's. */
-static void child(const tmac_context *context, const tmac_weights *weights, int depth)
+static int failed_in(const char *where, const tmac_context *context, const tmac_weights *weights)
 {
     const char *failed;
-    int status = 0;
 
     alarm(SECONDS); /* a hang ends by a signal */
     failed = use_in_child(context, weights);
     if (failed)
-        fprintf(stderr, "    in a child of depth %d: %s\n", depth, failed);
-    if (!failed && depth == 1) {
-        const pid_t pid = fork();
-        if (pid == 0)
-            child(context, weights, 2);
-        if (pid < 0 || waitpid(pid, &status, 0) != pid)
-            status = 1;
-    }
-    _exit(failed || status ? 1 : 0);
+        fprintf(stderr, "    in %s: %s\n", where, failed);
+    return failed != NULL;
+}
+
+/* Does the work in a child, and in a child of the child; its end is the child's. */
+static void child(const tmac_context *context, const tmac_weights *weights)
+{
+    int status = failed_in("a child", context, weights);
+    const pid_t pid = status ? -1 : fork();
+
+    if (pid == 0)
+        _exit(failed_in("a child's child", context, weights));
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        status = 1;
+    _exit(status != 0);
 }
 
 static void test_fork(void **state)
@@ -154,7 +158,7 @@ static void test_fork(void **state)
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0)
-        child(context, weights, 1);
+        child(context, weights);
     CHECK(pid > 0 && waitpid(pid, &status, 0) == pid, "no child");
     CHECK(!WIFSIGNALED(status), "the child ends by signal %d%s", WTERMSIG(status),
           WTERMSIG(status) == SIGALRM ? ": it hangs" : "");

@@ -166,8 +166,8 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, tmac_width width)
  *     x8 = round_even(x * (127 / max)), max: the block's greatest |x|;  scale = max / 127
  *     x8 is -127..127, or with given scales -128..127
  *     sum = scale * (float)(sum of x8)
- * With a given scale s (int8 activations): max is |s| * 127, the factor is 1 / s and `scale` is s
- * itself.
+ * With a given scale s: max is |s| * 127, the factor is 1 / s and `scale` is s itself. int8
+ * activations are x8 as they are.
  * A max below TMAC_TINY makes the block all zero, scale and sum 0. A block whose max is NaN or
  * infinite has zero entries, and NaN for scale and sum.
  * ------------------------------------------------------------------------------------------- */
@@ -212,6 +212,9 @@ struct tmac_build {
     float *scale;        /* [block * meta_stride] */
     float *sum;
     size_t meta_stride; /* inputs */
+    const int8_t *x8;   /* x by the given scales, as many, which are copied; else NULL. Then x is not read */
+    int group_k;        /* of nested weights: 16 or 32, at most half of block_k; else 0 */
+    int16_t *group_sum; /* where those of the first pair of groups go, this input */
 };
 
 /* The sum over a block adds x[8i + j] into lane j of 8 in order of i, then lanes j and j+4, then

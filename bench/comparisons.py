@@ -4,7 +4,9 @@
 from results import WIDTHS, width_of
 from sections import joules, number, peer_text, percent, ratio, table
 
-PLAIN_WIDTHS = [width for width in WIDTHS if width != "ternary"]
+
+def plain_widths():
+    return [width for width in WIDTHS if width != "ternary"]
 
 
 def own_128(width):
@@ -114,7 +116,7 @@ def squares(results, shape="2048x2048"):
 def fma(results):
     loops = results.baseline_loops("fma-")
     rows = []
-    for name in map(own_128, PLAIN_WIDTHS):
+    for name in map(own_128, plain_widths()):
         ours = [results.own(name, isa) for isa in results.isas]
         gemv = [results.baseline("gemv", name, one) for one in loops]
         gemm = [results.baseline("gemm", name, one, columns=32) for one in loops]

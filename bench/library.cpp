@@ -24,6 +24,16 @@ tmac_weights_info query(const tmac_weights *weights)
     return info;
 }
 
+Weights attach(const tmac_context *context, const tmac_weights *weights)
+{
+    const tmac_weights_info info = query(weights);
+    tmac_weights *attached = nullptr;
+    check(tmac_weights_attach(context, info.packed, info.packed_bytes, TMAC_ATTACH_NO_CHECKSUM,
+                              &attached),
+          "attaching");
+    return Weights(attached);
+}
+
 tmac_activations batch_of(const std::vector<float> &x, int64_t cols)
 {
     tmac_activations activations = {};

@@ -27,6 +27,8 @@ struct TablesFree {
 using Tables = std::unique_ptr<tmac_tables, TablesFree>;
 
 Weights pack(const tmac_context *context, const Source &source);
+// The same packed bytes as weights of another context; `weights` must live on.
+Weights attach(const tmac_context *context, const tmac_weights *weights);
 tmac_weights_info query(const tmac_weights *weights);
 tmac_activations batch_of(const std::vector<float> &x, int64_t cols);
 Tables tables_for(const tmac_context *context, const tmac_weights *weights, int64_t batch);

@@ -173,7 +173,7 @@ def finish_columns(figure, panels, results, palette, path):
 
 def plot_gemm(results, path):
     palette = colors(results)
-    figure, panels = plt.subplots(1, 5, figsize=(12, 4.2), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, len(WIDTHS), figsize=(2.4 * len(WIDTHS), 4.2), sharey=True, layout="constrained")
     figure.suptitle(
         f"4096x4096 times several columns, 1 thread · {results.cpu}\n"
         "a scale per 128 weights, and llama.cpp's fastest type"
@@ -201,8 +201,11 @@ def plot_formats(results, names, path):
 
 # ---- cost over bits ----
 
-BITS = {"1": 1, "ternary": 1.58, "2": 2, "3": 3, "4": 4}
 WAYS = {"lookup": BLUES[2], "direct": BLUES[0], "FMA": "#555555"}
+
+
+def bits_of(width):
+    return 1.58 if width == "ternary" else int(width)
 
 
 def way_row(results, way, kind, width):
@@ -215,11 +218,12 @@ def way_row(results, way, kind, width):
 
 def draw_cost(axes, results, kind):
     for way, color in WAYS.items():
-        rows = {BITS[width]: way_row(results, way, kind, width) for width in BITS}
+        rows = {bits_of(width): way_row(results, way, kind, width) for width in WIDTHS}
         points = [(bits, 1000 / row.rate) for bits, row in rows.items() if row]
         if points:
             axes.plot(*zip(*points), "o-", color=color, markersize=5, label=way)
-    axes.set_xticks(list(BITS.values()), [str(bits) for bits in BITS.values()])
+    bits = [bits_of(width) for width in WIDTHS]
+    axes.set_xticks(bits, map(str, bits))
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("bits")

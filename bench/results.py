@@ -5,13 +5,9 @@ import json
 import re
 from dataclasses import dataclass, field
 
-WIDTHS = {
-    "1": ("w1", ("Q1_0",)),
-    "ternary": ("ternary", ("TQ1_0", "TQ2_0")),
-    "2": ("w2", ("Q2_K", "Q2_0")),
-    "3": ("w3", ("Q3_K",)),
-    "4": ("w4", ("Q4_0", "Q4_1", "Q4_K")),
-}
+# Of each width that was measured libtmac's own name for it, and llama.cpp's types: the benchmark's
+# "formats", "w1 Q1_0; ternary TQ1_0 TQ2_0; ...", read with the results.
+WIDTHS = {}
 
 OWN = re.compile(
     r"(?P<kind>gemv|gemm|l1|pack|tables|exact|fast)/(?P<format>.+?)/(?P<shape>\d+(?:x\d+)?)"
@@ -104,6 +100,8 @@ class Results:
             with open(path, encoding="utf-8") as file:
                 run = json.load(file)
             self.context = run["context"]
+            for own, *types in map(str.split, self.context["formats"].split(";")):
+                WIDTHS[own.removeprefix("w")] = (own, tuple(types))
             for entry in run["benchmarks"]:
                 self._add(best, entry)
         self.rounds = len(paths)

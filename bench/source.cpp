@@ -37,38 +37,6 @@ class Random
     uint64_t state = 1, word = 0;
 };
 
-// Where the half floats of a block lie. Minimums are chosen so that weights are about centred, as
-// real ones are: errors are told relative to results, which an offset would blow up.
-struct Half {
-    int offset, exponent;
-    bool negative;
-};
-
-struct Block {
-    int type, bytes, weights;
-    std::vector<Half> halves;
-    enum { ANY, TRITS_5, TRITS_2BIT } codes; // which bytes are valid outside of them
-};
-
-const Block &block_of(int type)
-{
-    static const std::vector<Block> blocks = {
-        {2, 18, 32, {{0, -7, false}}, Block::ANY},
-        {3, 20, 32, {{0, -7, false}, {2, -4, true}}, Block::ANY},
-        {10, 84, 256, {{80, -7, false}, {82, -7, false}}, Block::ANY},
-        {11, 110, 256, {{108, -7, false}}, Block::ANY},
-        {12, 144, 256, {{0, -7, false}, {2, -4, false}}, Block::ANY},
-        {34, 54, 256, {{52, -7, false}}, Block::TRITS_5},
-        {35, 66, 256, {{64, -7, false}}, Block::TRITS_2BIT},
-        {41, 18, 128, {{0, -7, false}}, Block::ANY},
-        {42, 18, 64, {{0, -7, false}}, Block::ANY},
-    };
-    for (const Block &block : blocks)
-        if (block.type == type)
-            return block;
-    throw std::logic_error("no such ggml type");
-}
-
 // Any byte to one of four codes that are not 3.
 uint8_t trits_2bit(uint8_t byte)
 {
@@ -76,73 +44,54 @@ uint8_t trits_2bit(uint8_t byte)
     return static_cast<uint8_t>(byte ^ both);
 }
 
-// Any byte to one that stands for 5 trits: their number as a fraction of 256, rounded up. The last
-// four bytes of a block hold 4 trits, which is 5 with the last one 0.
-uint8_t trits_5(uint8_t byte, bool four)
+std::vector<tmac_format_info> list_formats()
 {
-    const int number = four ? byte % 81 * 3 : byte % 243;
-    return static_cast<uint8_t>((number * 256 + 242) / 243);
-}
+    std::vector<tmac_format_info> list;
 
-void make_valid(const Block &block, uint8_t *bytes, Random &random)
-{
-    for (int i = 0; i < block.bytes && block.codes != Block::ANY; i++)
-        bytes[i] =
-            block.codes == Block::TRITS_5 ? trits_5(bytes[i], i >= 48) : trits_2bit(bytes[i]);
-    for (const Half &half : block.halves) {
-        const uint16_t value = random.half(half.exponent, half.negative);
-        bytes[half.offset] = static_cast<uint8_t>(value);
-        bytes[half.offset + 1] = static_cast<uint8_t>(value >> 8);
+    for (int32_t i = 0; i < tmac_format_count(); i++) {
+        tmac_format_info info = {};
+        info.struct_size = sizeof info;
+        if (tmac_format_query(i, &info))
+            throw std::logic_error("a format is not listed");
+        list.push_back(info);
     }
-}
-
-void add_own(std::vector<Format> &formats, const std::string &name, tmac_width width)
-{
-    formats.push_back({name + "/g32", width, 32, -1});
-    formats.push_back({name + "/g128", width, 128, -1});
+    return list;
 }
 
 std::vector<Format> make_formats()
 {
+    const std::vector<tmac_format_info> list = list_formats();
     std::vector<Format> formats;
 
-    add_own(formats, "w1", TMAC_WIDTH_1);
-    formats.push_back({"Q1_0", TMAC_WIDTH_1, 128, 41});
-    add_own(formats, "ternary", TMAC_WIDTH_TERNARY);
-    formats.push_back({"TQ1_0", TMAC_WIDTH_TERNARY, 256, 34});
-    formats.push_back({"TQ2_0", TMAC_WIDTH_TERNARY, 256, 35});
-    add_own(formats, "w2", TMAC_WIDTH_2);
-    formats.push_back({"Q2_K", TMAC_WIDTH_2, 16, 10});
-    formats.push_back({"Q2_0", TMAC_WIDTH_2, 64, 42});
-    add_own(formats, "w3", TMAC_WIDTH_3);
-    formats.push_back({"Q3_K", TMAC_WIDTH_3, 16, 11});
-    add_own(formats, "w4", TMAC_WIDTH_4);
-    formats.push_back({"Q4_0", TMAC_WIDTH_4, 32, 2});
-    formats.push_back({"Q4_1", TMAC_WIDTH_4, 32, 3});
-    formats.push_back({"Q4_K", TMAC_WIDTH_4, 32, 12});
+    for (const tmac_format_info &own : list) {
+        if (own.ggml_type >= 0)
+            continue;
+        for (int64_t group : {32, 128})
+            formats.push_back(
+                {own.name + ("/g" + std::to_string(group)), own, own.width, -1, group});
+        for (const tmac_format_info &type : list)
+            if (type.ggml_type >= 0 && type.width == own.width)
+                formats.push_back({type.name, type, type.width, type.ggml_type, type.group});
+    }
     return formats;
 }
 
-tmac_weights_desc describe_data(const Format &format, Shape shape, const void *codes,
-                                const void *scales)
+// Codes and scales apart, of the same numbers as blocks have.
+tmac_weights_desc describe_apart(const Format &format, Shape shape)
 {
     tmac_weights_desc desc = {};
 
     desc.struct_size = sizeof desc;
-    if (format.ggml_type >= 0) {
-        if (tmac_weights_desc_ggml(&desc, format.ggml_type, shape.rows, shape.cols, codes))
-            throw std::logic_error("ggml type " + format.name + " is not imported");
-        return desc;
-    }
     desc.rows = shape.rows;
     desc.cols = shape.cols;
     desc.width = format.width;
     desc.code_format = TMAC_CODES_DENSE;
-    desc.codes = codes;
     desc.group = format.group;
     desc.scale_type = TMAC_SCALE_F16;
-    desc.scales = scales;
-    desc.zero_kind = TMAC_ZERO_SYMMETRIC;
+    desc.zero_kind = format.info.zero_kind;
+    desc.zero = format.info.zero;
+    desc.sub_format = format.info.sub_format;
+    desc.super_group = format.info.super_group;
     return desc;
 }
 
@@ -154,6 +103,18 @@ const std::vector<Format> &all_formats()
     return formats;
 }
 
+std::string formats_by_width()
+{
+    std::string text;
+
+    for (const Format &format : all_formats())
+        if (format.ggml_type >= 0)
+            text += std::string(" ") + format.info.name;
+        else if (format.group == 32)
+            text += (text.empty() ? "" : "; ") + std::string(format.info.name);
+    return text;
+}
+
 int code_bits(tmac_width width)
 {
     return width == TMAC_WIDTH_TERNARY ? 2 : static_cast<int>(width);
@@ -161,7 +122,7 @@ int code_bits(tmac_width width)
 
 int64_t input_step(const Format &format)
 {
-    return format.ggml_type >= 0 ? block_of(format.ggml_type).weights : format.group;
+    return format.ggml_type >= 0 ? format.info.block : format.group;
 }
 
 std::string text(const Shape &shape)
@@ -169,44 +130,80 @@ std::string text(const Shape &shape)
     return std::to_string(shape.rows) + "x" + std::to_string(shape.cols);
 }
 
-void Source::fill_blocks(const Format &format, Shape shape)
+// Minimums are chosen so that weights are about centred, as real ones are: errors are told relative to
+// results, which an offset would blow up.
+void Source::fill_apart()
 {
-    const Block &block = block_of(format.ggml_type);
-    const size_t size = static_cast<size_t>(block.bytes);
+    const int bits = code_bits(desc.width);
+    const int64_t supers = desc.super_group ? desc.super_group : desc.group;
     Random random;
 
-    codes.resize(static_cast<size_t>(shape.rows * shape.cols / block.weights) * size);
+    codes.resize(static_cast<size_t>(desc.rows * desc.cols * bits / 8));
     random.fill(codes);
-    for (size_t at = 0; at < codes.size(); at += size)
-        make_valid(block, &codes[at], random);
-}
-
-void Source::fill_codes(const Format &format, Shape shape)
-{
-    Random random;
-
-    codes.resize(static_cast<size_t>(shape.rows * shape.cols * code_bits(format.width) / 8));
-    random.fill(codes);
-    if (format.width == TMAC_WIDTH_TERNARY)
+    if (desc.width == TMAC_WIDTH_TERNARY)
         for (uint8_t &byte : codes)
             byte = trits_2bit(byte);
-    scales.resize(static_cast<size_t>(shape.rows * shape.cols / format.group));
+    scales.resize(static_cast<size_t>(desc.rows * desc.cols / supers));
     for (uint16_t &scale : scales)
         scale = random.half(-7);
+    if (desc.zero_kind == TMAC_ZERO_MINIMUM)
+        for (size_t i = 0; i < scales.size(); i++)
+            minimums.push_back(random.half(bits - 8, true));
+    desc.codes = codes.data();
+    desc.scales = scales.data();
+    desc.minimums = minimums.data();
 }
 
-Source::Source(const Format &format, Shape shape)
+// The library's writer knows where a block has its numbers.
+void Source::fill_blocks(const Format &format)
 {
-    if (format.ggml_type >= 0)
-        fill_blocks(format, shape);
-    else
-        fill_codes(format, shape);
-    desc = describe_data(format, shape, codes.data(), scales.data());
+    const int least = desc.zero_kind == TMAC_ZERO_MINIMUM ? 0 : -(1 << format.info.sub_bits) / 2;
+    tmac_context *context = nullptr;
+    tmac_weights *weights = nullptr;
+    Random random;
+
+    if (desc.sub_format != TMAC_SUB_NONE)
+        for (int64_t i = 0; i < desc.rows * desc.cols / desc.group; i++) {
+            const uint64_t word = random.next();
+            sub_scales.push_back(
+                static_cast<int8_t>(least + static_cast<int>(word >> (64 - format.info.sub_bits))));
+            sub_minimums.push_back(static_cast<uint8_t>(word & ((1u << format.info.sub_bits) - 1)));
+        }
+    desc.sub_scales = sub_scales.data();
+    desc.sub_minimums = sub_minimums.data();
+    std::vector<uint8_t> blocks(
+        static_cast<size_t>(desc.rows * desc.cols / format.info.block * format.info.block_bytes));
+    const bool good =
+        !tmac_context_create(nullptr, &context) && !tmac_weights_pack(context, &desc, &weights) &&
+        !tmac_weights_unpack_ggml(weights, format.ggml_type, 0, desc.rows, blocks.data(), 0);
+    tmac_weights_free(weights);
+    tmac_context_free(context);
+    if (!good)
+        throw std::logic_error("no random blocks of " + format.name);
+    codes = std::move(blocks);
+    scales.clear();
+}
+
+Source::Source(const Format &format, Shape shape) : desc(describe_apart(format, shape))
+{
+    fill_apart();
+    if (format.ggml_type < 0)
+        return;
+    fill_blocks(format);
+    desc = describe(format, shape);
+    desc.codes = codes.data();
 }
 
 tmac_weights_desc describe(const Format &format, Shape shape)
 {
-    return describe_data(format, shape, nullptr, nullptr);
+    tmac_weights_desc desc = {};
+
+    if (format.ggml_type < 0)
+        return describe_apart(format, shape);
+    desc.struct_size = sizeof desc;
+    if (tmac_weights_desc_ggml(&desc, format.ggml_type, shape.rows, shape.cols, nullptr))
+        throw std::logic_error(format.name + " has no such shape");
+    return desc;
 }
 
 bool outlier_channels = false;

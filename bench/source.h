@@ -11,15 +11,19 @@
 #include <vector>
 
 struct Format {
-    std::string name; // "w4/g32", or llama.cpp's name: "Q4_K"
+    std::string name;      // "w4/g32", or llama.cpp's name: "Q4_K"
+    tmac_format_info info; // "w4" or "Q4_K", as the library lists it
     tmac_width width;
-    int64_t group; // codes and scales apart: weights that share a scale
-    int ggml_type; // llama.cpp's number; -1: codes and scales apart
+    int ggml_type; // llama.cpp's number; -1: codes and scales apart, and
+    int64_t group; // weights share a scale
 };
 
 // All of them, a width's own formats and llama.cpp's of that width next to each other: rows that
 // are compared are measured at nearly the same time.
 const std::vector<Format> &all_formats();
+
+// "w1 Q1_0; ternary TQ1_0 TQ2_0; ...": what all_formats() has of each width, for the report.
+std::string formats_by_width();
 
 int code_bits(tmac_width width);
 
@@ -48,8 +52,12 @@ struct Source {
     tmac_weights_desc desc;
 
   private:
-    void fill_blocks(const Format &format, Shape shape);
-    void fill_codes(const Format &format, Shape shape);
+    std::vector<uint16_t> minimums;
+    std::vector<uint8_t> sub_minimums;
+    std::vector<int8_t> sub_scales;
+
+    void fill_apart();
+    void fill_blocks(const Format &format);
 };
 
 // The description that Source would have, with no data behind it: for planning.

@@ -109,6 +109,7 @@ void add_context()
     benchmark::AddCustomContext("compiler", BENCH_COMPILER);
     benchmark::AddCustomContext("libtmac", tmac_version_text());
     benchmark::AddCustomContext("isas", isas);
+    benchmark::AddCustomContext("formats", formats_by_width());
     benchmark::AddCustomContext("dot", roofline_dot_instruction());
     benchmark::AddCustomContext("lookup", roofline_lookup_instruction());
     benchmark::AddCustomContext("rapl", energy_meter().packages());

@@ -58,7 +58,8 @@ struct Case {
 
 void run_multiply(benchmark::State &state, const Case &c)
 {
-    const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
+    const Weights attached = attach(c.context(), packed(*c.engine, *c.format, c.shape));
+    const tmac_weights *weights = attached.get();
     const tmac_weights_info info = query(weights);
     const Row row = {c.shape, c.batch, thread_counts()[c.threads], info.packed_bytes};
     const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
@@ -85,7 +86,8 @@ void run_multiply(benchmark::State &state, const Case &c)
 // Tiles that stay in the first-level cache, by the plain call, which is the shortest way in.
 void run_l1(benchmark::State &state, const Case &c)
 {
-    const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
+    const Weights attached = attach(c.context(), packed(*c.engine, *c.format, c.shape));
+    const tmac_weights *weights = attached.get();
     const tmac_weights_info info = query(weights);
     const std::vector<float> x = random_inputs(c.shape.cols, 1);
     std::vector<float> y(static_cast<size_t>(c.shape.rows));
@@ -122,7 +124,8 @@ void run_pack(benchmark::State &state, const Case &c)
 
 void run_tables(benchmark::State &state, const Case &c)
 {
-    const tmac_weights *weights = packed(*c.engine, *c.format, c.shape);
+    const Weights attached = attach(c.context(), packed(*c.engine, *c.format, c.shape));
+    const tmac_weights *weights = attached.get();
     const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
     const tmac_activations activations = batch_of(x, c.shape.cols);
     const Tables tables = tables_for(c.context(), weights, c.batch);
@@ -241,6 +244,8 @@ void add_tmac_rows(const Format &format)
     for (const Shape &shape : shapes_of(format))
         for (const Engine &engine : all_engines()) {
             const Case c = {&engine, &format, shape, 1, 0};
+            if (engine.family == TMAC_FAMILY_LOOKUP && !(format.info.flags & TMAC_FORMAT_LOOKUP))
+                continue;
             if (engine.mode != TMAC_MODE_DEFAULT) {
                 add_mode_row(c);
                 continue;

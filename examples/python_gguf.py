@@ -27,7 +27,7 @@ def main(path, layer="0"):
     print(context)
     for tensor in gguf.GGUFReader(path).tensors:
         kind = tensor.tensor_type.name
-        if not tensor.name.startswith(f"blk.{layer}.") or kind not in tmac.GGML_TYPES:
+        if not tensor.name.startswith(f"blk.{layer}.") or kind not in tmac.FORMATS:
             continue
         cols, rows = (int(n) for n in tensor.shape)  # ggml counts the columns first
         weights = tmac.Weights.from_ggml(kind, tensor.data, rows, cols, context=context)

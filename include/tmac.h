@@ -232,8 +232,8 @@ typedef enum tmac_width {
 
 typedef enum tmac_code_format {
     TMAC_CODES_BYTES = 0, /* one code per byte */
-    /* A row is a stream of codes of 1, 2, 3 or 4 bits (ternary: 2), the first code in the lowest
-     * bits of the first byte; 3-bit codes cross byte borders. Rows start at whole bytes. */
+    /* A row is a stream of codes of the width's bits (ternary: 2), the first code in the lowest bits
+     * of the first byte; 3-bit codes cross byte borders. Rows start at whole bytes. */
     TMAC_CODES_DENSE = 1,
     TMAC_CODES_GGML = 2 /* rows of ggml blocks with the scales in them: tmac_weights_desc_ggml() */
 } tmac_code_format;
@@ -274,8 +274,8 @@ typedef struct tmac_weights_desc {
     int64_t scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
     tmac_zero zero_kind;
     float zero;                   /* CONSTANT: finite */
-    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4); [1] for
-                                     the whole tensor */
+    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits:
+                                     255); [1] for the whole tensor */
     const void *minimums;         /* MINIMUM: shaped and typed like scales */
     int64_t zero_row_stride;      /* elements from one row of zero_points to the next; 0: tight */
     tmac_sub_format sub_format;
@@ -285,15 +285,55 @@ typedef struct tmac_weights_desc {
     const uint8_t *sub_minimums;  /* two levels and MINIMUM: [rows][groups] */
     int64_t sub_row_stride;       /* elements from one row of either to the next; 0: tight */
     int32_t ggml_type;            /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
+    int64_t first_row;            /* 0 .. rows - 1: what all pointers above point at. Rows before it have
+                                     no address and cannot be packed: for who has a part of a matrix
+                                     and calls tmac_packed_rows(). TMAC_GROUP_TENSOR: of the codes only */
 } tmac_weights_desc;
 
-/* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number: Q4_0 2,
- * Q4_1 3, Q2_K 10, Q3_K 11, Q4_K 12, TQ1_0 34, TQ2_0 35, Q1_0 41, Q2_0 42. `cols` must be a
- * multiple of the type's block. TQ2_0 blocks with the unused code 3 are refused when packed
- * (TMAC_ERROR_CODE). Sets every member but struct_size (which the caller has set) and
- * code_row_bytes (tight rows; change it afterwards for a stride). */
+/* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number of a type that
+ * tmac_format_find_ggml_type() knows. `cols` must be a multiple of the type's block. TQ2_0 blocks with
+ * the unused code 3 are refused when packed (TMAC_ERROR_CODE). Sets every member but struct_size (which
+ * the caller has set) and code_row_bytes (tight rows; change it afterwards for a stride). */
 TMAC_API tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_t rows,
                                             int64_t cols, const void *blocks);
+
+/* ---------------------------------------------------------------------------------------------
+ * Formats
+ *
+ * All that weights may come in, as a list: first types of ggml blocks, then the widths of codes that lie
+ * apart from their scales. An index is good for as long as the library is loaded; later versions add
+ * formats, not always at the end. Programs that read this list instead of keeping their own work with
+ * those too.
+ * ------------------------------------------------------------------------------------------- */
+
+#define TMAC_FORMAT_LOOKUP UINT32_C(1) /* TMAC_FAMILY_LOOKUP multiplies it; TMAC_FAMILY_DIRECT does all */
+
+typedef struct tmac_format_info {
+    size_t struct_size;
+    const char *name;        /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage */
+    int32_t ggml_type;       /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for
+                                TMAC_CODES_BYTES and _DENSE. All that follows but width and flags is 0
+                                then: the description says it */
+    int32_t block;           /* weights in a block, of which a row is a multiple: 32, 64, 128 or 256 */
+    int32_t block_bytes;     /* bytes of a block, scales included */
+    tmac_width width;        /* of the codes */
+    int32_t group;           /* weights that share a scale (two levels: a sub-scale), 16 .. block */
+    int32_t super_group;     /* two levels: weights that share a scale, always `block`; else 0 */
+    tmac_scale_type scale_type; /* of scales and minimums */
+    tmac_zero zero_kind;
+    float zero;              /* CONSTANT: the code that stands for 0 */
+    tmac_sub_format sub_format;
+    int32_t sub_bits;        /* two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums:
+                                -2^(bits-1) and up; else, and for sub-minimums, 0 and up */
+    uint32_t flags;          /* TMAC_FORMAT_* */
+} tmac_format_info;
+
+TMAC_API int32_t tmac_format_count(void);
+/* Format `index`, 0 .. count - 1 (TMAC_ERROR_SHAPE for another). */
+TMAC_API tmac_status tmac_format_query(int32_t index, tmac_format_info *info);
+/* The index of a format, or -1. Capitals and small letters are the same: ggml itself writes "q4_K". */
+TMAC_API int32_t tmac_format_find(const char *name);
+TMAC_API int32_t tmac_format_find_ggml_type(int32_t type);
 
 /* ---------------------------------------------------------------------------------------------
  * Weights: high-level calls
@@ -339,8 +379,8 @@ TMAC_API tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t ro
  * row is TMAC_ERROR_SHAPE), and nothing between rows is written.
  * All codes, scales and sub-scales come back as they were, so every byte does, but for TQ1_0: there
  * several bytes stand for the same five weights, and the one that ggml writes is written.
- * Q3_K and Q4_K blocks have sub-scales of 6 bits (-32..31, 0..63; sub-minimums 0..63). Weights packed
- * from other sources may have greater ones: TMAC_ERROR_SUB_SCALE, the rows are then undefined. */
+ * Q3_K and Q4_K blocks have sub-scales of 6 bits (tmac_format_info: sub_bits). Weights packed from other
+ * sources may have greater ones: TMAC_ERROR_SUB_SCALE, the rows are then undefined. */
 TMAC_API tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type,
                                               int64_t row_begin, int64_t row_end, void *blocks,
                                               int64_t row_bytes);
@@ -373,8 +413,9 @@ TMAC_API tmac_status tmac_packed_begin(const tmac_context *context, const tmac_w
                                        void *packed, size_t bytes);
 
 /* Packs rows [row_begin, row_end) of the weights: row_begin a multiple of the row step, row_end too
- * or equal to rows. Disjoint ranges may be packed by different threads at once. `desc` describes the
- * whole matrix, as for tmac_packed_begin, which must have returned. On a bad code or scale those
+ * or equal to rows. Not before the description's first_row (TMAC_ERROR_ROW_RANGE). Disjoint ranges
+ * may be packed by different threads at once. `desc` describes the whole matrix, as for
+ * tmac_packed_begin, which must have returned; only its pointers and first_row may differ. On a bad code or scale those
  * rows are left undefined. */
 TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *desc,
                                       int64_t row_begin, int64_t row_end, void *packed, size_t bytes);

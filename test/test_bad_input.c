@@ -3,6 +3,7 @@
  * Every function with everything wrong that can be: one thing at a time, the exact status, and
  * outputs left alone. What structs with a wrong size do is test_struct_size's subject, damaged packed
  * bytes are test_attach's. */
+#include "support/blocks.h"
 #include "support/check.h"
 #include "support/half.h"
 #include "support/problem.h"
@@ -296,50 +297,46 @@ static void test_scales(void **state)
 
 /* ---- ggml blocks ----------------------------------------------------------------------------- */
 
-static const struct {
-    int32_t type;
-    int64_t block, bytes;
-    int at[2]; /* of the half floats in a block; -1: none */
-} ggml[] = {{2, 32, 18, {0, -1}},     {3, 32, 20, {0, 2}},     {10, 256, 84, {80, 82}},
-            {11, 256, 110, {108, -1}}, {12, 256, 144, {0, 2}},  {34, 256, 54, {52, -1}},
-            {35, 256, 66, {64, -1}},  {41, 128, 18, {0, -1}},  {42, 64, 18, {0, -1}}};
-
-static void check_ggml_data(size_t t)
+static void check_ggml_data(const tmac_context *context, const struct block_type *type)
 {
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0xffff};
-    const size_t bytes = (size_t)ggml[t].bytes * 6; /* 2 rows of 3 blocks */
+    const size_t bytes = (size_t)type->info.block_bytes * 6; /* 2 rows of 3 blocks */
     struct guard guard;
     uint8_t *blocks = guard_new(&guard, bytes, 1, GUARD_END);
     tmac_weights_desc desc = {.struct_size = sizeof desc};
     tmac_weights *weights = NULL;
 
     memset(blocks, 0, bytes);
-    CHECK_OK(tmac_weights_desc_ggml(&desc, ggml[t].type, 2, 3 * ggml[t].block, blocks));
-    CHECK_OK(tmac_weights_pack(p.context, &desc, &weights));
+    CHECK_OK(tmac_weights_desc_ggml(&desc, type->info.ggml_type, 2, 3 * type->info.block, blocks));
+    CHECK_OK(tmac_weights_pack(context, &desc, &weights));
     tmac_weights_free(weights);
     weights = NULL;
     for (size_t b = 0; b < COUNT(bad) * 2; b++) {
-        const int at = ggml[t].at[b / COUNT(bad)];
+        const int at = type->halves[b / COUNT(bad)];
         if (at < 0)
             continue;
-        memcpy(blocks + bytes - (size_t)(ggml[t].bytes - at), &bad[b % COUNT(bad)], 2);
-        CHECK_STATUS(tmac_weights_pack(p.context, &desc, &weights), TMAC_ERROR_SCALE,
-                     "ggml type %d, half %#x at %d", (int)ggml[t].type, bad[b % COUNT(bad)], at);
+        memcpy(blocks + bytes - (size_t)(type->info.block_bytes - at), &bad[b % COUNT(bad)], 2);
+        CHECK_STATUS(tmac_weights_pack(context, &desc, &weights), TMAC_ERROR_SCALE,
+                     "%s, half %#x at %d", type->info.name, bad[b % COUNT(bad)], at);
         CHECK(!weights, "output touched");
         memset(blocks, 0, bytes);
     }
-    if (ggml[t].type == 35) {
+    if (strcmp(type->info.name, "TQ2_0") == 0) {
         blocks[63] = 0xc0;
-        CHECK_STATUS(tmac_weights_pack(p.context, &desc, &weights), TMAC_ERROR_CODE, "code 3");
+        CHECK_STATUS(tmac_weights_pack(context, &desc, &weights), TMAC_ERROR_CODE, "code 3");
     }
     guard_free(&guard);
 }
 
 static void test_ggml_blocks(void **state)
 {
+    const struct block_types *types = block_types();
+    tmac_context *context = context_new("scalar", TMAC_LAYOUT_DIRECT, 1);
+
     (void)state;
-    for (size_t t = 0; t < COUNT(ggml); t++)
-        check_ggml_data(t);
+    for (size_t t = 0; t < types->count; t++)
+        check_ggml_data(context, &types->all[t]);
+    tmac_context_free(context);
 }
 
 static void check_ggml_desc(int32_t type, int64_t rows, int64_t cols, tmac_status want)
@@ -353,20 +350,22 @@ static void check_ggml_desc(int32_t type, int64_t rows, int64_t cols, tmac_statu
 
 static void test_ggml_descriptions(void **state)
 {
+    const struct block_types *types = block_types();
+
     (void)state;
     for (int32_t type = -2; type < 64; type++) {
         bool known = false;
-        for (size_t t = 0; t < COUNT(ggml); t++)
-            known |= ggml[t].type == type;
+        for (size_t t = 0; t < types->count; t++)
+            known |= types->all[t].info.ggml_type == type;
         check_ggml_desc(type, 1, 256, known ? TMAC_OK : TMAC_ERROR_GGML_TYPE);
     }
     check_ggml_desc(INT32_MAX, 1, 256, TMAC_ERROR_GGML_TYPE);
-    for (size_t t = 0; t < COUNT(ggml); t++) {
-        check_ggml_desc(ggml[t].type, 0, 256, TMAC_ERROR_SHAPE);
-        check_ggml_desc(ggml[t].type, -1, 256, TMAC_ERROR_SHAPE);
-        check_ggml_desc(ggml[t].type, 1, 0, TMAC_ERROR_SHAPE);
-        check_ggml_desc(ggml[t].type, 1, -256, TMAC_ERROR_SHAPE);
-        check_ggml_desc(ggml[t].type, 1, ggml[t].block + 16, TMAC_ERROR_GROUP);
+    for (size_t t = 0; t < types->count; t++) {
+        check_ggml_desc(types->all[t].info.ggml_type, 0, 256, TMAC_ERROR_SHAPE);
+        check_ggml_desc(types->all[t].info.ggml_type, -1, 256, TMAC_ERROR_SHAPE);
+        check_ggml_desc(types->all[t].info.ggml_type, 1, 0, TMAC_ERROR_SHAPE);
+        check_ggml_desc(types->all[t].info.ggml_type, 1, -256, TMAC_ERROR_SHAPE);
+        check_ggml_desc(types->all[t].info.ggml_type, 1, types->all[t].info.block + 16, TMAC_ERROR_GROUP);
     }
     CHECK_STATUS(tmac_weights_desc_ggml(NULL, 2, 1, 32, NULL), TMAC_ERROR_NULL, "no description");
 }

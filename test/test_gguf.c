@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,9 +17,13 @@
 
 #include <cmocka.h>
 
-#include "../examples/gguf.h"
+#include "gguf.h"
+#include "tmac.h"
 
 enum { FILE_ROOM = 4096, UNKNOWN_TYPE = 99, ALIGNMENT = 64 };
+
+/* Some of llama.cpp's types. */
+enum { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q6_K = 14, TQ1_0 = 34, TYPES = 64 };
 
 /* Metadata kinds that the tests name. */
 enum { U8 = 0, U32 = 4, BOOL = 7, STRING = 8, ARRAY = 9, U64 = 10, KINDS = 13 };
@@ -146,9 +151,9 @@ static void build(struct file *f, uint32_t version)
     f->tensor_count = number(f, 3, 8);
     f->metadata_count = number(f, 0, 8);
     poke(f, f->metadata_count, put_metadata(f), 8);
-    put_tensor(f, "vector", 1, (uint64_t[]){5}, GGUF_F32, 0);
+    put_tensor(f, "vector", 1, (uint64_t[]){5}, F32, 0);
     put_tensor(f, "strange", 4, (uint64_t[]){7, 1, 2, 3}, UNKNOWN_TYPE, ALIGNMENT);
-    put_tensor(f, "matrix", 2, (uint64_t[]){64, 3}, GGUF_Q4_0, 2 * ALIGNMENT);
+    put_tensor(f, "matrix", 2, (uint64_t[]){64, 3}, Q4_0, 2 * ALIGNMENT);
     pad(f);
     f->data = f->size;
     for (int i = 0; i < 2 * ALIGNMENT + 6 * 18; i++)
@@ -214,10 +219,9 @@ static void check_contents(const gguf *g, const struct file *f)
     assert_int_equal(strange->type, UNKNOWN_TYPE);
     assert_int_equal(strange->n_dims, 4);
     assert_int_equal(strange->bytes, 0);
-    assert_null(gguf_type_name(strange->type));
 
     assert_ptr_equal(matrix, gguf_tensor(g, 2));
-    assert_string_equal(gguf_type_name(matrix->type), "Q4_0");
+    assert_int_equal(matrix->type, Q4_0);
     assert_int_equal(matrix->dims[0], 64);
     assert_int_equal(matrix->dims[1], 3);
     assert_int_equal(matrix->bytes, 6 * 18);
@@ -296,7 +300,7 @@ static void aligns_to_32_by_itself(void **state)
     number(&f, 3, 4);
     number(&f, 1, 8);
     number(&f, 0, 8);
-    put_tensor(&f, "one", 0, NULL, GGUF_F16, 0);
+    put_tensor(&f, "one", 0, NULL, F16, 0);
     while (f.size % 32)
         number(&f, 0, 1);
     size_t data = f.size;
@@ -309,18 +313,37 @@ static void aligns_to_32_by_itself(void **state)
 
 static void knows_its_types(void **state)
 {
+    static const struct gguf_type some[] = {
+        {"F32", F32, 1, 4},       {"Q4_0", Q4_0, 32, 18},    {"Q8_0", Q8_0, 32, 34},
+        {"Q6_K", Q6_K, 256, 210}, {"TQ1_0", TQ1_0, 256, 54},
+    };
+    struct gguf_type type;
+
     (void)state;
-    static const struct {
-        uint32_t type, weights, bytes;
-    } some[] = {{GGUF_F32, 1, 4},      {GGUF_Q4_1, 32, 20},  {GGUF_Q3_K, 256, 110},
-                {GGUF_TQ1_0, 256, 54}, {GGUF_Q1_0, 128, 18}, {GGUF_Q2_0, 64, 18},
-                {UNKNOWN_TYPE, 0, 0}};
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
-        uint32_t weights, bytes;
-        gguf_type_block(some[i].type, &weights, &bytes);
-        assert_int_equal(weights, some[i].weights);
-        assert_int_equal(bytes, some[i].bytes);
+        assert_int_equal(gguf_type_of(some[i].number, &type), 0);
+        assert_string_equal(type.name, some[i].name);
+        assert_int_equal(type.weights, some[i].weights);
+        assert_int_equal(type.bytes, some[i].bytes);
     }
+    assert_int_equal(gguf_type_of(UNKNOWN_TYPE, &type), -1);
+    assert_int_equal(gguf_type_of(UINT32_MAX, &type), -1);
+}
+
+/* What the reader knows of types without a format is to go when they get one. */
+static void leaves_formats_to_libtmac(void **state)
+{
+    int own = 0, formats = 0;
+
+    (void)state;
+    for (uint32_t number = 0; number < TYPES; number++) {
+        const bool format = tmac_format_find_ggml_type((int32_t)number) >= 0;
+        struct gguf_type type;
+        formats += format;
+        own += !format && gguf_type_of(number, &type) == 0;
+    }
+    assert_int_equal(own, gguf_other_types);
+    assert_true(formats > 0);
 }
 
 static void refuses_every_truncation(void **state)
@@ -441,8 +464,8 @@ static void refuses_bad_tensors(void **state)
     REFUSES(dim1, (uint64_t)1 << 57, 8, "overflow");
     REFUSES(dim1, (uint64_t)1 << 56, 8, "past the file's end");
     REFUSES(dim1, 4, 8, "past the file's end");
-    REFUSES(type, GGUF_Q8_0, 4, "past the file's end");
-    REFUSES(type, GGUF_Q4_K, 4, "blocks of 256");
+    REFUSES(type, Q8_0, 4, "past the file's end");
+    REFUSES(type, Q4_K, 4, "blocks of 256");
     REFUSES(offset, UINT64_MAX, 8, "multiple of the alignment");
     REFUSES(offset, 2 * ALIGNMENT + 1, 8, "multiple of the alignment");
     REFUSES(offset, 3 * ALIGNMENT, 8, "run past the file's end");
@@ -456,7 +479,7 @@ static void refuses_sizes_that_overflow(void **state)
     (void)state;
     struct file f;
     build(&f, 3);
-    poke(&f, f.type, GGUF_F32, 4);
+    poke(&f, f.type, F32, 4);
     poke(&f, f.dim1, (uint64_t)1 << 56, 8);
     demand_error(&f, "size of tensor matrix overflows");
 }
@@ -515,6 +538,7 @@ int main(void)
         cmocka_unit_test(reads_a_file_without_tensors),
         cmocka_unit_test(aligns_to_32_by_itself),
         cmocka_unit_test(knows_its_types),
+        cmocka_unit_test(leaves_formats_to_libtmac),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(survives_every_spoilt_byte),
         cmocka_unit_test(survives_huge_numbers_everywhere),

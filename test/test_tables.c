@@ -5,7 +5,7 @@
 #include "support/check.h"
 #include "support/problem.h"
 
-#include "engine/table.h"
+#include "engine/inputs.h"
 
 #include <math.h>
 #include <stdlib.h>

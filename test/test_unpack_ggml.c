@@ -1,49 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
  * Weights back to ggml blocks: what was packed comes back to the byte, from every packed layout. */
+#include "support/blocks.h"
 #include "support/check.h"
 #include "support/contexts.h"
 #include "support/matrix.h"
+
+#include "layouts/shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { Q4_0 = 2, Q3_K = 11, Q4_K = 12, TQ1_0 = 34, TQ2_0 = 35, MAX_HALVES = 2, UNTOUCHED = 0x5c };
-
-static const struct type {
-    int32_t number;
-    int block_k, block_bytes;
-    int halves[MAX_HALVES]; /* where in a block its half floats are; -1: it has no more */
-} types[] = {{2, 32, 18, {0, -1}},      {3, 32, 20, {0, 2}},    {10, 256, 84, {80, 82}},
-             {11, 256, 110, {108, -1}}, {12, 256, 144, {0, 2}}, {34, 256, 54, {52, -1}},
-             {35, 256, 66, {64, -1}},   {41, 128, 18, {0, -1}}, {42, 64, 18, {0, -1}}};
+enum { Q4_0 = 2, Q3_K = 11, Q4_K = 12, TQ1_0 = 34, TQ2_0 = 35, UNTOUCHED = 0x5c };
 
 static struct contexts contexts;
 static uint64_t seed;
 
-static const struct type *type_numbered(int32_t number)
+static const struct block_type *type_numbered(int32_t number)
 {
-    size_t t = 0;
+    const struct block_type *type = block_types()->all;
 
-    while (types[t].number != number)
-        t++;
-    return &types[t];
+    while (type->info.ggml_type != number)
+        type++;
+    return type;
 }
 
 /* ---- random blocks --------------------------------------------------------------------------- */
-
-/* Any finite half float; every other one of those at the ends of what there are. */
-static uint16_t random_half(struct rng *rng)
-{
-    static const uint16_t extremes[] = {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff,
-                                        0x83ff, 0x0400, 0x8400, 0x7bff, 0xfbff};
-    const uint16_t any = (uint16_t)rng_next(rng);
-
-    if (rng_between(rng, 0, 1))
-        return extremes[rng_between(rng, 0, COUNT(extremes) - 1)];
-    return (any & 0x7c00) == 0x7c00 ? any & 0xbfff : any;
-}
 
 /* The first `digits` trits of a byte, as ggml reads them: a number to the base 3. */
 static int number_of_trits(int byte, int digits)
@@ -65,17 +48,6 @@ static uint8_t canonical_trits(int byte, int digits)
     return (uint8_t)least;
 }
 
-static void random_block(const struct type *type, struct rng *rng, uint8_t *block)
-{
-    rng_bytes(rng, block, (size_t)type->block_bytes);
-    for (int i = 0; type->number == TQ2_0 && i < 64; i++) /* no code 3 */
-        block[i] &= (uint8_t) ~(block[i] & block[i] >> 1 & 0x55);
-    for (int i = 0; i < MAX_HALVES && type->halves[i] >= 0; i++) {
-        const uint16_t half = random_half(rng);
-        memcpy(block + type->halves[i], &half, sizeof half);
-    }
-}
-
 static void make_canonical(uint8_t *block)
 {
     for (int i = 0; i < 52; i++)
@@ -84,24 +56,25 @@ static void make_canonical(uint8_t *block)
 
 /* A matrix of blocks, to pack and as it must come back. */
 struct blocks {
-    const struct type *type;
+    const struct block_type *type;
     int64_t rows, row_blocks;
     size_t row_bytes;
     uint8_t *given, *wanted;
 };
 
-static struct blocks blocks_new(const struct type *type, int64_t rows, int64_t row_blocks,
+static struct blocks blocks_new(const struct block_type *type, int64_t rows, int64_t row_blocks,
                                 struct rng *rng)
 {
-    const size_t row_bytes = (size_t)row_blocks * (size_t)type->block_bytes;
+    const size_t row_bytes = (size_t)row_blocks * (size_t)type->info.block_bytes;
     const size_t bytes = (size_t)rows * row_bytes;
     struct blocks blocks = {type, rows, row_blocks, row_bytes, malloc(bytes), malloc(bytes)};
 
     CHECK(blocks.given && blocks.wanted, "no memory");
-    for (size_t at = 0; at < bytes; at += (size_t)type->block_bytes)
+    for (size_t at = 0; at < bytes; at += (size_t)type->info.block_bytes)
         random_block(type, rng, blocks.given + at);
     memcpy(blocks.wanted, blocks.given, bytes);
-    for (size_t at = 0; type->number == TQ1_0 && at < bytes; at += (size_t)type->block_bytes)
+    for (size_t at = 0; type->info.ggml_type == TQ1_0 && at < bytes;
+         at += (size_t)type->info.block_bytes)
         make_canonical(blocks.wanted + at);
     return blocks;
 }
@@ -112,6 +85,7 @@ static void blocks_free(struct blocks *blocks)
     free(blocks->wanted);
 }
 
+/* NULL where the context's layout cannot hold them. */
 static tmac_weights *pack(const tmac_context *context, int32_t type, int64_t rows, int64_t cols,
                           const void *blocks)
 {
@@ -119,6 +93,8 @@ static tmac_weights *pack(const tmac_context *context, int32_t type, int64_t row
     tmac_weights *weights;
 
     CHECK_OK(tmac_weights_desc_ggml(&desc, type, rows, cols, blocks));
+    if (!context_holds(context, &desc))
+        return NULL;
     CHECK_OK(tmac_weights_pack(context, &desc, &weights));
     return weights;
 }
@@ -141,33 +117,38 @@ static void check_rows(const tmac_weights *weights, const struct blocks *blocks,
         memcpy(wanted + r * stride, blocks->wanted + ((size_t)begin + r) * blocks->row_bytes,
                blocks->row_bytes);
     check_spoil_stack();
-    CHECK_OK(tmac_weights_unpack_ggml(weights, blocks->type->number, begin, end, guard.at,
+    CHECK_OK(tmac_weights_unpack_ggml(weights, blocks->type->info.ggml_type, begin, end, guard.at,
                                       gap ? (int64_t)stride : 0));
-    CHECK(guard_intact(&guard), "type %d, %s: wrote outside", (int)blocks->type->number, what);
+    CHECK(guard_intact(&guard), "type %d, %s: wrote outside", (int)blocks->type->info.ggml_type,
+          what);
     for (size_t i = 0; i < bytes; i++)
         CHECK(wanted[i] == ((uint8_t *)guard.at)[i],
               "type %d, %s, %lld x %lld blocks, rows %lld..%lld: byte %zu of row %zu is %d, not %d",
-              (int)blocks->type->number, what, (long long)blocks->rows,
+              (int)blocks->type->info.ggml_type, what, (long long)blocks->rows,
               (long long)blocks->row_blocks, (long long)begin, (long long)end, i % stride,
               i / stride, ((uint8_t *)guard.at)[i], wanted[i]);
     guard_free(&guard);
     free(wanted);
 }
 
-static void check_blocks(const tmac_context *context, const struct blocks *blocks, struct rng *rng,
+/* false where the context's layout cannot hold them. */
+static bool check_blocks(const tmac_context *context, const struct blocks *blocks, struct rng *rng,
                          const char *what)
 {
-    tmac_weights *weights = pack(context, blocks->type->number, blocks->rows,
-                                 blocks->row_blocks * blocks->type->block_k, blocks->given);
+    tmac_weights *weights = pack(context, blocks->type->info.ggml_type, blocks->rows,
+                                 blocks->row_blocks * blocks->type->info.block, blocks->given);
     const int rows = (int)blocks->rows, begin = rng_between(rng, 0, rows);
     const int end = rng_between(rng, begin, rows), one = rng_between(rng, 0, rows - 1);
 
+    if (!weights)
+        return false;
     check_rows(weights, blocks, 0, rows, 0, GUARD_END, what);
     check_rows(weights, blocks, begin, end, 0, guard_random_place(rng), what);
     check_rows(weights, blocks, begin, end, (size_t)rng_between(rng, 1, 99),
                guard_random_place(rng), what);
     check_rows(weights, blocks, one, one + 1, 0, guard_random_place(rng), what);
     tmac_weights_free(weights);
+    return true;
 }
 
 static const int64_t all_rows[] = {1, 31, 33, 65};
@@ -176,20 +157,23 @@ static const int64_t all_blocks[] = {1, 2, 5, 19,
 
 static void test_every_layout(void **state)
 {
+    const struct block_types *types = block_types();
     const int share = check_share(1);
     uint64_t index = 0;
 
     (void)state;
-    for (size_t t = 0; t < COUNT(types); t++)
+    for (size_t t = 0; t < types->count; t++)
         for (size_t r = 0; r < COUNT(all_rows); r++)
             for (size_t b = 0; b < COUNT(all_blocks); b++, index++) {
                 struct rng rng = rng_stream(seed, 1, index);
-                struct blocks blocks = blocks_new(&types[t], all_rows[r], all_blocks[b], &rng);
+                struct blocks blocks = blocks_new(&types->all[t], all_rows[r], all_blocks[b], &rng);
                 for (int l = 0; l < LAYOUTS; l++) {
                     if ((index * LAYOUTS + (uint64_t)l) % (uint64_t)share)
                         continue;
-                    check_blocks(contexts.scalar[l], &blocks, &rng, context_layout_names[l]);
-                    check_blocks(contexts.best[l], &blocks, &rng, context_layout_names[l]);
+                    check_blocks(contexts.scalar[l], &blocks, &rng,
+                                 tmac_layout_name((enum tmac_layout)l));
+                    check_blocks(contexts.best[l], &blocks, &rng,
+                                 tmac_layout_name((enum tmac_layout)l));
                 }
                 blocks_free(&blocks);
             }
@@ -205,8 +189,8 @@ static void test_layouts_are_all_seen(void **state)
         tmac_weights *weights = pack(contexts.best[l], Q3_K, 1, 256, block);
         tmac_weights_info info = {.struct_size = sizeof info};
         CHECK_OK(tmac_weights_query(weights, &info));
-        CHECK(strcmp(info.layout, context_layout_names[l]) == 0, "%s, not %s", info.layout,
-              context_layout_names[l]);
+        CHECK(strcmp(info.layout, tmac_layout_name((enum tmac_layout)l)) == 0, "%s, not %s",
+              info.layout, tmac_layout_name((enum tmac_layout)l));
         tmac_weights_free(weights);
     }
 }
@@ -214,6 +198,7 @@ static void test_layouts_are_all_seen(void **state)
 /* What contexts choose by themselves. */
 static void test_every_context(void **state)
 {
+    const struct block_types *types = block_types();
     const struct isas isas = isas_available();
     uint64_t index = 0;
 
@@ -230,10 +215,13 @@ static void test_every_context(void **state)
                 if (family == TMAC_FAMILY_LOOKUP && mode == TMAC_MODE_EXACT)
                     continue;
                 CHECK_OK(tmac_context_create(&options, &context));
-                for (size_t t = 0; t < COUNT(types); t++) {
+                for (size_t t = 0; t < types->count; t++) {
+                    if (family == TMAC_FAMILY_LOOKUP &&
+                        !(types->all[t].info.flags & TMAC_FORMAT_LOOKUP))
+                        continue;
                     struct rng rng = rng_stream(seed, 2, index++);
-                    struct blocks blocks = blocks_new(&types[t], 70, 3, &rng);
-                    check_blocks(context, &blocks, &rng, isas.name[i]);
+                    struct blocks blocks = blocks_new(&types->all[t], 70, 3, &rng);
+                    CHECK(check_blocks(context, &blocks, &rng, isas.name[i]), "not packed");
                     blocks_free(&blocks);
                 }
                 tmac_context_free(context);
@@ -268,8 +256,8 @@ static void check_same_weights(const tmac_weights *weights, int32_t type)
     tmac_weights_info info = {.struct_size = sizeof info};
     CHECK_OK(tmac_weights_query(weights, &info));
     const size_t count = (size_t)(info.rows * info.cols);
-    const size_t row_bytes = (size_t)info.cols / (size_t)type_numbered(type)->block_k *
-                             (size_t)type_numbered(type)->block_bytes;
+    const size_t row_bytes = (size_t)info.cols / (size_t)type_numbered(type)->info.block *
+                             (size_t)type_numbered(type)->info.block_bytes;
     uint8_t *blocks = malloc((size_t)info.rows * row_bytes);
     float *before = malloc(count * sizeof *before), *after = malloc(count * sizeof *after);
     tmac_weights *again;
@@ -299,6 +287,8 @@ static const struct own {
 } owns[] = {
     {TMAC_WIDTH_4, 32, TMAC_SCALE_F16, TMAC_ZERO_SYMMETRIC, 0, TMAC_SUB_NONE, 0, 2},
     {TMAC_WIDTH_4, 32, TMAC_SCALE_F16, TMAC_ZERO_CONSTANT, 8, TMAC_SUB_NONE, 0, 2},
+    {TMAC_WIDTH_8, 32, TMAC_SCALE_F16, TMAC_ZERO_SYMMETRIC, 0, TMAC_SUB_NONE, 0, 8},
+    {TMAC_WIDTH_8, 32, TMAC_SCALE_F16, TMAC_ZERO_CONSTANT, 127, TMAC_SUB_NONE, 0, 0},
     {TMAC_WIDTH_4, 32, TMAC_SCALE_F16, TMAC_ZERO_MINIMUM, 0, TMAC_SUB_NONE, 0, 3},
     {TMAC_WIDTH_2, 16, TMAC_SCALE_F16, TMAC_ZERO_MINIMUM, 0, TMAC_SUB_U4, 256, 10},
     {TMAC_WIDTH_TERNARY, 256, TMAC_SCALE_F16, TMAC_ZERO_SYMMETRIC, 0, TMAC_SUB_NONE, 0, 34},
@@ -330,6 +320,7 @@ static bool holds(int32_t type, const struct own *own)
 
 static void check_own(const struct own *own, const tmac_context *context, uint64_t index)
 {
+    const struct block_types *types = block_types();
     const struct matrix_kind kind = {.rows = 34,
                                      .cols = 512,
                                      .width = own->width,
@@ -339,21 +330,26 @@ static void check_own(const struct own *own, const tmac_context *context, uint64
                                      .sub = own->sub,
                                      .super_group = own->super_group};
     struct rng rng = rng_stream(seed, 4, index);
-    uint8_t blocks[34 * 512];
+    uint8_t blocks[34 * 2 * 512];
     struct matrix m;
     tmac_weights *weights;
 
     matrix_new(&m, &kind, &rng);
     m.desc.zero = own->zero;
+    if (!context_holds(context, &m.desc)) {
+        matrix_free(&m);
+        return;
+    }
     CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
     memset(blocks, UNTOUCHED, sizeof blocks);
-    for (size_t t = 0; t < COUNT(types); t++) {
-        if (holds(types[t].number, own))
-            check_same_weights(weights, types[t].number);
+    for (size_t t = 0; t < types->count; t++) {
+        if (holds(types->all[t].info.ggml_type, own))
+            check_same_weights(weights, types->all[t].info.ggml_type);
         else
-            CHECK_STATUS(
-                tmac_weights_unpack_ggml(weights, types[t].number, 0, kind.rows, blocks, 0),
-                TMAC_ERROR_GGML_TYPE, "%s as %d", matrix_name(&kind), (int)types[t].number);
+            CHECK_STATUS(tmac_weights_unpack_ggml(weights, types->all[t].info.ggml_type, 0,
+                                                  kind.rows, blocks, 0),
+                         TMAC_ERROR_GGML_TYPE, "%s as %d", matrix_name(&kind),
+                         (int)types->all[t].info.ggml_type);
     }
     for (size_t i = 0; i < sizeof blocks; i++)
         CHECK(blocks[i] == UNTOUCHED, "%s: wrote what was refused", matrix_name(&kind));
@@ -457,7 +453,7 @@ static void test_own_sub_scales(void **state)
 
 static void test_refused(void **state)
 {
-    static const int32_t bad_types[] = {0, 1, 8, 14, 36, -1, INT32_MIN, INT32_MAX};
+    static const int32_t bad_types[] = {0, 1, 9, 14, 36, -1, INT32_MIN, INT32_MAX};
     static const int64_t bad_ranges[][2] = {
         {-1, 3}, {0, 4}, {2, 1}, {4, 4}, {INT64_MIN, INT64_MAX}, {0, INT64_MAX}, {INT64_MIN, 0}};
     static const int64_t bad_strides[][2] = {

@@ -34,13 +34,7 @@ void neon_direct(const struct tmac_tile *tile);
 void neon_direct_dotprod(const struct tmac_tile *tile);
 void neon_quad_dotprod(const struct tmac_tile *tile);
 
-void neon_build_lookup_u8(const struct tmac_build *build);
-void neon_build_lookup_s8(const struct tmac_build *build);
-void neon_build_int8(const struct tmac_build *build);
-
-void neon_expand(const struct tmac_expand *expand);
-void neon_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void neon_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+extern const struct tmac_tools neon_tools;
 
 /* Results start from zero where they do not accumulate; after this, kernels always add to y. */
 static inline void neon_begin(const struct tmac_tile *tile)

@@ -6,13 +6,6 @@
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
 #define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
 
-static const struct tmac_tools tools = {
-    .build = {neon_build_lookup_u8, neon_build_lookup_s8, neon_build_int8},
-    .expand = neon_expand,
-    .f16_to_f32 = neon_f16_to_f32,
-    .bf16_to_f32 = neon_bf16_to_f32,
-};
-
 /* Cycles for a cell of 32 rows and 32 activations, one input, as llvm-mca 19 models the inner
  * loops of gcc 12 -O3:
  *
@@ -29,4 +22,4 @@ static const struct tmac_kernel kernels[] = {
      .multiply = neon_direct},
 };
 
-const struct tmac_set tmac_set_neon = {kernels, sizeof kernels / sizeof *kernels, &tools};
+const struct tmac_set tmac_set_neon = {kernels, sizeof kernels / sizeof *kernels, &neon_tools};

@@ -13,17 +13,17 @@
 #ifndef TMAC_FAMILY_LOOKUP_H
 #define TMAC_FAMILY_LOOKUP_H
 
-#include "floats_lookup.h"
+#include "floats.h"
 #include "lookup_stage.h"
 
-TEMPLATE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
+INLINE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
 {
     UNROLL
     for (int i = 0; i < VECTORS; i++)
         acc[i] = accumulate ? vecf_load(y + LANES * i) : vecf_all(0);
 }
 
-TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
+INLINE void rows_store(const vecf acc[VECTORS], float *y)
 {
     UNROLL
     for (int i = 0; i < VECTORS; i++)
@@ -31,7 +31,7 @@ TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
 }
 
 /* The last block of a chunk, where it is short: rare enough to go step by step. */
-TEMPLATE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
+INLINE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
                           vecf sum[VECTORS])
 {
     for (int i = 0; i < VECTORS; i++)
@@ -45,20 +45,68 @@ TEMPLATE void lookup_rest(struct stream at, int steps, const struct lookup_kind 
     }
 }
 
+/* ---- floats ---------------------------------------------------------------------------------- */
+
+/* The tile's numbers, hidden from the compiler: it would multiply them by what is broadcast from memory
+ * as scalars, and broadcast the product through a port that shuffles need. */
+struct tile_floats {
+    vecf unit, offset;
+};
+
+INLINE struct tile_floats tile_floats(const struct tmac_tile *tile)
+{
+    return (struct tile_floats){vecf_here(vecf_all(tile->unit)), vecf_here(vecf_all(tile->offset))};
+}
+
+/* Adds the integers of a block and an input, block number `number` of the chunk. */
+INLINE void add_block(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
+                      int input, const int batch, const bool half, const vecf integers[VECTORS],
+                      vecf acc[VECTORS])
+{
+    const size_t meta = (size_t)number * (size_t)batch + (size_t)input;
+    const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
+    const uint8_t *scale = (const uint8_t *)tile->scale + group;
+    const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + group : NULL;
+    const vecf act_sum = vecf_all(tile->act_sum[meta]);
+    const struct float_block block = {vecf_mul(floats->unit, vecf_all(tile->act_scale[meta])),
+                                      act_sum, vecf_mul(floats->offset, act_sum)};
+
+    UNROLL
+    for (int i = 0; i < VECTORS; i++) {
+        struct float_rows rows = {.scale = load_scales(scale, i, half)};
+
+        if (minimum)
+            rows.minimum = load_scales(minimum, i, half);
+        acc[i] = minimum ? floats_add(&block, &rows, true, integers[i], acc[i])
+                         : floats_add(&block, &rows, false, integers[i], acc[i]);
+    }
+}
+
+/* f16 scales are a stream of their own beside the codes. */
+INLINE void prefetch_block(const struct tmac_tile *tile, int number)
+{
+    const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
+
+    vec_prefetch_scales((const uint8_t *)tile->scale + group, 2 * TILE_ROWS);
+    if (tile->minimum)
+        vec_prefetch_scales((const uint8_t *)tile->minimum + group, 2 * TILE_ROWS);
+}
+
 /* ---- one input ------------------------------------------------------------------------------- */
 
-TEMPLATE void gemv_block(const struct tmac_tile *tile, const struct tile_floats *floats,
+INLINE void gemv_block(const struct tmac_tile *tile, const struct tile_floats *floats,
                          const struct stream *at, int number, const enum part part,
                          const struct lookup_kind kind, vecf acc[VECTORS])
 {
-    const struct block_floats block = block_floats(tile, floats, number, 0, 1, kind.half);
     vecf rows[1][VECTORS];
 
+    if (kind.half)
+        prefetch_block(tile, number);
     lookup_integers(at, part, kind, rows);
-    block_add(&block, rows[0], acc);
+    add_block(tile, floats, number, 0, 1, kind.half, rows[0], acc);
 }
 
-TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
 {
     const int steps = kind.steps ? kind.steps : 1;
     const struct tile_floats floats = tile_floats(tile);
@@ -73,11 +121,10 @@ TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind
         gemv_block(tile, &floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
     }
     if (steps > 1 && left > 0) {
-        const struct block_floats block = block_floats(tile, &floats, number, 0, 1, kind.half);
         vecf rows[VECTORS];
 
         kind.rest(at, left, rows);
-        block_add(&block, rows, acc);
+        add_block(tile, &floats, number, 0, 1, kind.half, rows, acc);
     }
     rows_store(acc, tile->y);
 }
@@ -92,7 +139,7 @@ struct results {
     _Alignas(64) float y[TMAC_MAX_PANEL][TILE_ROWS];
 };
 
-TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile)
+INLINE void results_load(struct results *results, const struct tmac_tile *tile)
 {
     for (int n = 0; n < tile->batch; n++) {
         vecf rows[VECTORS];
@@ -102,7 +149,7 @@ TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile
     }
 }
 
-TEMPLATE void results_store(const struct results *results, const struct tmac_tile *tile)
+INLINE void results_store(const struct results *results, const struct tmac_tile *tile)
 {
     for (int n = 0; n < tile->batch; n++) {
         vecf rows[VECTORS];
@@ -112,19 +159,17 @@ TEMPLATE void results_store(const struct results *results, const struct tmac_til
     }
 }
 
-TEMPLATE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
+INLINE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
                         int input, const vecf rows[VECTORS], struct results *results)
 {
-    const struct block_floats block =
-        block_floats(tile, floats, number, input, tile->batch, false);
     vecf acc[VECTORS];
 
     rows_load(results->y[input], true, acc);
-    block_add(&block, rows, acc);
+    add_block(tile, floats, number, input, tile->batch, false, rows, acc);
     rows_store(acc, results->y[input]);
 }
 
-TEMPLATE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
+INLINE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
                          struct stream at, int number, const enum part part,
                          const struct lookup_kind kind, struct results *results)
 {
@@ -139,7 +184,7 @@ TEMPLATE void gemm_block(const struct tmac_tile *tile, const struct tile_floats 
     }
 }
 
-TEMPLATE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
+INLINE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
                         struct stream at, int number, int steps, lookup_rest_fn *rest,
                         struct results *results)
 {
@@ -151,7 +196,7 @@ TEMPLATE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *
     }
 }
 
-TEMPLATE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
+INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
 {
     const struct tmac_tile own = *whole, *const tile = &own;
     const int steps = kind.steps ? kind.steps : 1;
@@ -194,7 +239,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
 }
 
 #define LOOKUP_LEAF(name, walk, ...)                                                               \
-    static void name(const struct tmac_tile *tile)                                                 \
+    INSTANCE void name(const struct tmac_tile *tile)                                               \
     {                                                                                              \
         walk(tile, (struct lookup_kind){__VA_ARGS__});                                             \
     }
@@ -205,7 +250,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
     LOOKUP_LEAF(name##_4, walk, .steps = 4, __VA_ARGS__)
 
 #define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
-    static void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
+    INSTANCE void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
     {                                                                                              \
         const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
         lookup_rest(at, steps, one, rows);                                                         \

@@ -5,9 +5,8 @@
 /* The field that a slice's cell of `bits` bits (1, 2, 4 or 8) has for row `row` and activation `k`. */
 static unsigned slice_field(const uint8_t *cell, int bits, int row, int k)
 {
-    const int group = k / 4;  /* of 4 neighbouring activations: 0..7 */
-    const int vectors = bits; /* z runs over `bits` vectors of 64 bytes */
-    const int z = group % vectors, field = group / vectors;
+    const int group = k / 4; /* of 4 neighbouring activations: 0..7 */
+    const int z = group % bits, field = group / bits;
     const uint8_t byte = cell[(z * 2 + row / 16) * 64 + row % 16 * 4 + k % 4];
 
     return byte >> (field * bits) & ((1u << bits) - 1);

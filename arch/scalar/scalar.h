@@ -23,12 +23,6 @@ void scalar_nested_lookup(const struct tmac_tile *tile);
 scalar_integer_fn scalar_direct_integer;
 scalar_integer_fn scalar_lookup_integer;
 
-void scalar_build_lookup_u8(const struct tmac_build *build);
-void scalar_build_lookup_s8(const struct tmac_build *build);
-void scalar_build_int8(const struct tmac_build *build);
-
-void scalar_expand(const struct tmac_expand *expand);
-void scalar_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void scalar_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+extern const struct tmac_tools scalar_tools;
 
 #endif

@@ -6,13 +6,6 @@
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
 #define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
 
-static const struct tmac_tools tools = {
-    .build = {scalar_build_lookup_u8, scalar_build_lookup_s8, scalar_build_int8},
-    .expand = scalar_expand,
-    .f16_to_f32 = scalar_f16_to_f32,
-    .bf16_to_f32 = scalar_bf16_to_f32,
-};
-
 /* One for everything that a layout can hold. */
 static const struct tmac_kernel kernels[] = {
     {"lookup_fast_scalar", TMAC_ISA_SCALAR, TMAC_LAYOUT_ROWS32, TMAC_WIDTHS_PLANES, ANY, 900,
@@ -31,4 +24,4 @@ static const struct tmac_kernel kernels[] = {
      W(2) | W(3) | W(4) | W(TERNARY), ANY, 906, .multiply = scalar_nested_lookup},
 };
 
-const struct tmac_set tmac_set_scalar = {kernels, sizeof kernels / sizeof *kernels, &tools};
+const struct tmac_set tmac_set_scalar = {kernels, sizeof kernels / sizeof *kernels, &scalar_tools};

@@ -134,11 +134,6 @@ TEMPLATE void vecf_store(float *to, vecf v)
     _mm256_storeu_ps(to, v);
 }
 
-TEMPLATE vecf vecf_from_ints(const int32_t *from)
-{
-    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)from));
-}
-
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly. */
@@ -199,6 +194,144 @@ TEMPLATE vecf vecf_here(vecf v)
 {
     __asm__("" : "+x"(v));
     return v;
+}
+
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+#include "../family/inline.h"
+
+enum {
+    ROW_VECTORS = 4, /* of a tile of 32 rows */
+    VEC_REGISTERS = 16,
+    VEC_BYTES = 32,
+    GEMV_VECTORS = 4,
+    PASS_SUMS = 8,
+    UNPACKED_INPUTS = 2
+};
+
+INLINE vec vec_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    int32_t four;
+
+    memcpy(&four, from, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm256_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm256_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm256_cvtepi32_ps(integers);
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx2_scales(scales, LANES * v, half);
+}
+
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32_t veci __attribute__((vector_size(32)));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Of each four floats those of these numbers. */
+#define vecf_fours(v, a, b, c, d) _mm256_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
+{
+    return (veci)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return (veci)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from));
+}
+
+/* To the nearest, ties to even. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return (veci)_mm256_cvtps_epi32(v);
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    return (veci)_mm256_max_epi32((__m256i)a, (__m256i)b);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    __m128i m =
+        _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+
+/* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    const __m256i mirror = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
+    const __m256i sign = _mm256_broadcastsi128_si256(_mm_set_epi64x(-1, 0x0101010101010101));
+    const __m256i words = _mm256_packs_epi32((__m256i)low, (__m256i)high);
+    const __m256i tables = _mm256_sign_epi8(_mm256_shuffle_epi8(words, mirror), sign);
+
+    vec_store(to, vec_xor(tables, vec_bytes((char)flip)));
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    const veci first = vecf_round(vecf_load(x) * vecf_all(factor));
+    const veci second = vecf_round(vecf_load(x + 8) * vecf_all(factor));
+    const __m256i words = _mm256_packs_epi32((__m256i)first, (__m256i)second);
+    const __m128i bytes = /* 0 1 2 3 8 9 10 11 | 4 .. 7 12 .. 15 */
+        _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+
+    return (bytes16)_mm_shuffle_epi32(bytes, 0xd8);
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
 }
 
 #endif

@@ -5,13 +5,6 @@
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
 
-static const struct tmac_tools tools = {
-    .build = {avx2_build_u8, avx2_build_s8, avx2_build_int8},
-    .expand = avx2_expand,
-    .f16_to_f32 = avx2_f16_to_f32,
-    .bf16_to_f32 = avx2_bf16_to_f32,
-};
-
 /* Cascade Lake, 4096x4096, Gweights/s of gemv and of panels of 8, lookup and direct: Q2_K 50, 51 and 35,
  * 39; Q3_K 42, 45 and 27, 35; Q4_K 31, 33 and 39, 36. Averages gain nothing at 4 bits. */
 static const struct tmac_kernel kernels[] = {
@@ -27,7 +20,7 @@ static const struct tmac_kernel kernels[] = {
      .multiply = avx2_nested_lookup},
     {"nested_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 82, .half = true, .multiply = avx2_nested},
-    {"direct_w4_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_DIRECT, W(4),
+    {"direct_w4_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_DIRECT, W(4) | W(8),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 84, .half = true, .multiply = avx2_direct},
     {"lookup_avx2", TMAC_ISA_X86_AVX2, TMAC_LAYOUT_ROWS32, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 86, .half = true, .multiply = avx2_lookup},
@@ -35,4 +28,4 @@ static const struct tmac_kernel kernels[] = {
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 88, .half = true, .multiply = avx2_direct},
 };
 
-const struct tmac_set tmac_set_avx2 = {kernels, sizeof kernels / sizeof *kernels, &tools};
+const struct tmac_set tmac_set_avx2 = {kernels, sizeof kernels / sizeof *kernels, &avx2_tools};

@@ -4,23 +4,11 @@
 #define TMAC_AVX512_H
 
 #include "contract.h"
+#include "family/block.h"
+#include "family/inline.h"
 
 #include <immintrin.h>
 #include <string.h>
-
-/* Kernels are templates: always-inline functions whose const parameters are known at each call. */
-#ifdef __OPTIMIZE__
-#define INLINE static inline __attribute__((always_inline))
-#else /* nothing is decided then, and inlining would only take minutes */
-#define INLINE static inline
-#endif
-
-/* Before a loop whose bounds are such constants. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 
 /* A kernel of one width, out of its file's template. */
 #define KERNEL(function, width)                                                                    \
@@ -53,9 +41,6 @@ INLINE __m512i broadcast_4_bytes(const uint8_t *at)
     return _mm512_set1_epi32(value);
 }
 
-/* What gemv knows of its blocks when it is compiled. */
-enum block_size { HALF_STEP, ONE_STEP, SEVERAL_STEPS };
-
 /* A vector of one number, such that the compiler cannot see it. Else it would multiply by what is
  * broadcast from memory as a scalar, and broadcast the product through port 5, which the shuffles
  * need; so it multiplies by the broadcast, which is free. */
@@ -77,7 +62,7 @@ struct float_stage {
     __m512 act_scale, act_sum, offset;
 };
 
-INLINE __m512 load_scales(const uint8_t *scales, int row, const bool half)
+INLINE __m512 avx512_scales(const uint8_t *scales, int row, const bool half)
 {
     if (half)
         return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + 2 * row)));
@@ -119,9 +104,9 @@ INLINE __m512 float_stage_rows(const struct float_stage *stage, int row, __m512 
 {
     const __m512 t = _mm512_fmadd_ps(integer, stage->act_scale, stage->offset);
 
-    acc = _mm512_fmadd_ps(load_scales(stage->scale, row, stage->half), t, acc);
+    acc = _mm512_fmadd_ps(avx512_scales(stage->scale, row, stage->half), t, acc);
     if (stage->minimum)
-        acc = _mm512_fmadd_ps(load_scales(stage->minimum, row, stage->half), stage->act_sum, acc);
+        acc = _mm512_fmadd_ps(avx512_scales(stage->minimum, row, stage->half), stage->act_sum, acc);
     return acc;
 }
 
@@ -151,13 +136,7 @@ INLINE void panel_y_store(const struct panel_y *panel, const struct tmac_tile *t
                              _mm512_load_ps(panel->y[n] + r));
 }
 
-void avx512_build_lookup_u8(const struct tmac_build *build);
-void avx512_build_lookup_s8(const struct tmac_build *build);
-void avx512_build_int8(const struct tmac_build *build);
-
-void avx512_expand(const struct tmac_expand *expand);
-void avx512_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void avx512_bf16_to_f32(const uint16_t *from, float *to, size_t count);
+extern const struct tmac_tools avx512_tools;
 
 /* Layout ROWS64, DIRECT, and NESTED of 2 bits and more. */
 void avx512_lookup(const struct tmac_tile *tile);

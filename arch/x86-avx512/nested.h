@@ -52,7 +52,7 @@ INLINE const uint8_t *nested_block_own(const struct tmac_tile *tile, int block)
 INLINE void nested_add_floats(const struct tmac_tile *tile, const uint8_t *scale,
                               const float *act_scale, __m512i sum[2][TMAC_MAX_PANEL], float *y)
 {
-    const __m512 scales[2] = {load_scales(scale, 0, true), load_scales(scale, 16, true)};
+    const __m512 scales[2] = {avx512_scales(scale, 0, true), avx512_scales(scale, 16, true)};
     const size_t y_stride = tile->y_stride;
 
     UNROLL
@@ -201,8 +201,8 @@ INLINE void nested_blocks(const struct tmac_tile *tile, const struct nested_kind
             for (int h = 0; h < 2; h++) {
                 float *to = y + (size_t)n * tile->y_stride + 16 * h;
                 const __m512 acc = accumulate ? _mm512_loadu_ps(to) : _mm512_setzero_ps();
-                _mm512_storeu_ps(to, nested_floats(tile, load_scales(scale, 16 * h, true),
-                                                   load_scales(minimum, 16 * h, true), act,
+                _mm512_storeu_ps(to, nested_floats(tile, avx512_scales(scale, 16 * h, true),
+                                                   avx512_scales(minimum, 16 * h, true), act,
                                                    codes[h][n], sums[h][n], acc));
             }
         }

@@ -135,11 +135,6 @@ TEMPLATE void vecf_store(float *to, vecf v)
     _mm512_storeu_ps(to, v);
 }
 
-TEMPLATE vecf vecf_from_ints(const int32_t *from)
-{
-    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
-}
-
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly.
@@ -208,16 +203,128 @@ TEMPLATE vecf vecf_here(vecf v)
     return opaque_ps(v);
 }
 
-typedef int32_t veci __attribute__((vector_size(64)));
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
 
-TEMPLATE veci veci_zero(void)
+enum {
+    ROW_VECTORS = 2, /* of a tile of 32 rows */
+    VEC_REGISTERS = 32,
+    VEC_BYTES = 64,
+    GEMV_VECTORS = 2,
+    PASS_SUMS = 16,
+    UNPACKED_INPUTS = 8
+};
+
+INLINE vec vec_zero(void)
 {
-    return (veci)_mm512_setzero_si512();
+    return _mm512_setzero_si512();
 }
 
-TEMPLATE vecf vecf_from(veci v)
+INLINE vec vec_broadcast4(const uint8_t *from)
 {
-    return _mm512_cvtepi32_ps((__m512i)v);
+    return broadcast_4_bytes(from);
+}
+
+INLINE vec vec_sra16(vec v, const int bits)
+{
+    return _mm512_srai_epi16(v, bits);
+}
+
+INLINE vec vec_madd16(vec a, vec b)
+{
+    return _mm512_madd_epi16(a, b);
+}
+
+/* Bits of a where `mask` has ones, of b elsewhere. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xCA);
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return _mm512_srai_epi32(v, bits);
+}
+
+INLINE vecf vecf_convert(vec integers)
+{
+    return _mm512_cvtepi32_ps(integers);
+}
+
+/* Scales of row vector v. */
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return avx512_scales(scales, LANES * v, half);
+}
+
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32_t veci __attribute__((vector_size(64)));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Of each four floats those of these numbers. */
+#define vecf_fours(v, a, b, c, d) _mm512_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return (veci)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* To the nearest, ties to even. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return (veci)_mm512_cvtps_epi32(v);
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    return (veci)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    return _mm512_reduce_max_epi32((__m512i)v);
+}
+
+/* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    const vec mirror =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
+    const vec words = _mm512_packs_epi32((vec)low, (vec)high);
+    const vec tables = _mm512_shuffle_epi8(words, mirror);
+    const vec all =
+        _mm512_mask_sub_epi8(tables, 0xff00ff00ff00ff00, _mm512_setzero_si512(), tables);
+
+    vec_store(to, vec_xor(all, vec_bytes((char)flip)));
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    return (bytes16)_mm512_cvtsepi32_epi8((vec)vecf_round(vecf_load(x) * vecf_all(factor)));
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
 }
 
 #endif

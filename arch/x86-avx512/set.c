@@ -5,13 +5,6 @@
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
 
-static const struct tmac_tools tools = {
-    .build = {avx512_build_lookup_u8, avx512_build_lookup_s8, avx512_build_int8},
-    .expand = avx512_expand,
-    .f16_to_f32 = avx512_f16_to_f32,
-    .bf16_to_f32 = avx512_bf16_to_f32,
-};
-
 /* Cascade Lake, 4096x4096, blocks of 32 and of 128, Gweights/s of gemv: lookup 92, 130 at 1 bit, 62, 82
  * at 2, 44, 56 at 3, 33, 40 at 4; direct 53, 58 and 53, 66 and 45, 50 and 39, 45. Panels of 8 rank
  * them alike. With VNNI direct is ahead of lookup from 2 bits up. */
@@ -20,12 +13,12 @@ static const struct tmac_kernel kernels[] = {
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 25, .half = true, .multiply = avx512_lookup},
     {"nested_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 35, .half = true, .multiply = avx512_nested},
-    {"direct_w4_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(4),
-     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 38, .half = true, .multiply = avx512_direct},
+    {"direct_w4_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(4) | W(8),
+     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 38, .half = true, .multiply = avx512_direct},
     {"lookup_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_ROWS64, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 40, .half = true, .multiply = avx512_lookup},
     {"direct_avx512", TMAC_ISA_X86_AVX512, TMAC_LAYOUT_DIRECT, W(1) | W(2) | W(3) | W(TERNARY),
-     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8), 50, .half = true, .multiply = avx512_direct},
+     TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 50, .half = true, .multiply = avx512_direct},
 };
 
-const struct tmac_set tmac_set_avx512 = {kernels, sizeof kernels / sizeof *kernels, &tools};
+const struct tmac_set tmac_set_avx512 = {kernels, sizeof kernels / sizeof *kernels, &avx512_tools};

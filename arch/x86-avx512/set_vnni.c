@@ -18,7 +18,7 @@ static const struct tmac_kernel kernels[] = {
      .accepts = avx512_nested_wide_accepts, .multiply = avx512_nested_wide_vnni},
     {"nested_avx512_vnni", VNNI, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 10, .half = true, .multiply = avx512_nested_vnni},
-    {"direct_avx512_vnni", VNNI, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_PLANES,
+    {"direct_avx512_vnni", VNNI, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_ALL,
      TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY), 30, .half = true, .multiply = avx512_direct_vnni},
 };
 

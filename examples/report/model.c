@@ -13,10 +13,12 @@
 
 const char *type_text(uint32_t type, char *text, size_t size)
 {
-    const char *name = gguf_type_name(type);
-    if (name)
-        return name;
-    snprintf(text, size, "type %u", type);
+    struct gguf_type known;
+
+    if (gguf_type_of(type, &known))
+        snprintf(text, size, "type %u", type);
+    else
+        snprintf(text, size, "%s", known.name);
     return text;
 }
 

@@ -5,7 +5,7 @@
 #ifndef REPORT_MODEL_H
 #define REPORT_MODEL_H
 
-#include "../gguf.h"
+#include "gguf.h"
 
 #include <tmac.h>
 

@@ -3,11 +3,12 @@
  * and its only guard is the number of the backend interface. So everything that the plug-in relies on
  * is looked at where the host has it, before anything of the host is changed. */
 #include "host.h"
-#include "types.h"
+#include "tmac.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <strings.h>
 
 namespace plugin {
 namespace {
@@ -22,13 +23,24 @@ bool same_version()
     return major == TMAC_GGML_MAJOR && minor == TMAC_GGML_MINOR;
 }
 
+/* ggml writes "q4_K", libtmac "Q4_K"; numbers are what they agree on. */
+bool same_type(const tmac_format_info &format)
+{
+    const auto type = static_cast<ggml_type>(format.ggml_type);
+    const char *name = ggml.type_name(type);
+
+    return name && !strcasecmp(name, format.name) && ggml.block_size(type) == format.block &&
+           ggml.type_size(type) == static_cast<size_t>(format.block_bytes);
+}
+
 bool same_types()
 {
-    for (const weight_type &type : weight_types)
-        if (!ggml.type_name(type.type) || strcmp(ggml.type_name(type.type), type.name) ||
-            ggml.block_size(type.type) != type.block ||
-            ggml.type_size(type.type) != static_cast<size_t>(type.bytes))
+    for (int32_t i = 0; i < tmac_format_count(); i++) {
+        tmac_format_info format = {};
+        format.struct_size = sizeof format;
+        if (tmac_format_query(i, &format) || (format.ggml_type >= 0 && !same_type(format)))
             return false;
+    }
     return ggml.type_size(GGML_TYPE_F32) == 4 && ggml.type_size(GGML_TYPE_F16) == 2 &&
            ggml.type_size(GGML_TYPE_BF16) == 2 && ggml.type_size(GGML_TYPE_I32) == 4;
 }

@@ -9,7 +9,6 @@
 #include "host.h"
 #include "parallel.h"
 #include "tuning_file.h"
-#include "types.h"
 
 namespace plugin {
 namespace {
@@ -52,7 +51,7 @@ bool query(const ggml_tensor *tensor, tmac_packed_plan *plan)
 
 bool can_pack(const ggml_tensor *tensor, tmac_packed_plan *plan)
 {
-    return is_weight_type(tensor->type) && !tensor->view_src && ggml.is_contiguous(tensor) &&
+    return tmac_format_find_ggml_type(tensor->type) >= 0 && !tensor->view_src && ggml.is_contiguous(tensor) &&
            tensor->ne[1] > 0 && tensor->ne[2] > 0 && tensor->ne[3] > 0 && query(tensor, plan);
 }
 
@@ -162,11 +161,9 @@ bool packed_tensor::attach()
 /* Rows [begin, end) of a slice, which `blocks` starts with. */
 tmac_status packed_tensor::pack(size_t slice, int64_t begin, int64_t end, const void *blocks) const
 {
-    /* The description has where row 0 would be; only the named rows are read. */
-    const uintptr_t first =
-        reinterpret_cast<uintptr_t>(blocks) - static_cast<size_t>(begin) * row_bytes;
-    const tmac_weights_desc desc = describe(reinterpret_cast<const void *>(first));
+    tmac_weights_desc desc = describe(blocks);
 
+    desc.first_row = begin;
     return tmac_packed_rows(engine(), &desc, begin, end, slice_data(slice), slice_bytes);
 }
 

@@ -5,7 +5,7 @@
 
 #include "engine/handles.h"
 #include "layouts/packed.h"
-#include "engine/table.h"
+#include "engine/inputs.h"
 #include "tmac.h"
 
 #include <string.h>

@@ -2,8 +2,6 @@
 #include "engine/threads.h"
 #include "check.h"
 
-#include "formats/ggml_format.h"
-
 tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *given, bool with_data,
                       tmac_weights_desc *desc, struct tmac_source *source, struct tmac_shape *shape)
 {
@@ -22,7 +20,7 @@ tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *give
 tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_t rows,
                                    int64_t cols, const void *blocks)
 {
-    const struct tmac_ggml_format *format = tmac_ggml_find(type);
+    const struct tmac_format *format = tmac_format_of_ggml(type);
     tmac_weights_desc made = {.struct_size = sizeof made};
 
     if (!format)
@@ -31,7 +29,7 @@ tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_
         return TMAC_ERROR_SHAPE;
     if (cols % format->block_k)
         return TMAC_ERROR_GROUP;
-    tmac_ggml_describe(format, rows, cols, blocks, &made);
+    tmac_format_describe(format, rows, cols, blocks, &made);
     return tmac_struct_write(desc, &made, sizeof made, sizeof made);
 }
 
@@ -111,6 +109,8 @@ tmac_status tmac_weights_pack(const tmac_context *context, const tmac_weights_de
         return TMAC_ERROR_NULL;
     if ((status = tmac_plan(context, given, true, &desc, &source, &shape)))
         return status;
+    if (desc.first_row > 0)
+        return TMAC_ERROR_ROW_RANGE;
     packed = tmac_context_alloc(context, shape.bytes, TMAC_PACKED_ALIGNMENT);
     if (!packed)
         return TMAC_ERROR_MEMORY;
@@ -195,7 +195,7 @@ tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_des
     if ((status = tmac_plan(context, given, true, &desc, &source, &shape)) ||
         (status = check_memory(packed, bytes, shape.bytes)))
         return status;
-    if (row_begin < 0 || row_begin > row_end || row_end > shape.spec.rows ||
+    if (row_begin < desc.first_row || row_begin > row_end || row_end > shape.spec.rows ||
         row_begin % shape.tile_rows || (row_end % shape.tile_rows && row_end != shape.spec.rows))
         return TMAC_ERROR_ROW_RANGE;
     return pack_tiles(&shape, &source, row_begin / shape.tile_rows,
@@ -291,16 +291,16 @@ tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, 
 tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type, int64_t row_begin,
                                      int64_t row_end, void *blocks, int64_t row_bytes)
 {
-    const struct tmac_ggml_format *format = tmac_ggml_find(type);
+    const struct tmac_format *format = tmac_format_of_ggml(type);
     size_t tight, bytes;
 
     if (!weights || !blocks)
         return TMAC_ERROR_NULL;
-    if (!format || !tmac_ggml_holds(format, &weights->shape.spec))
+    if (!format || !tmac_format_holds(format, &weights->shape.spec))
         return TMAC_ERROR_GGML_TYPE;
     if (row_begin < 0 || row_begin > row_end || row_end > weights->shape.spec.rows)
         return TMAC_ERROR_ROW_RANGE;
-    tight = tmac_ggml_row_bytes(format, weights->shape.spec.cols);
+    tight = tmac_format_row_bytes(format, weights->shape.spec.cols);
     if (row_bytes < 0 || (row_bytes > 0 && (uint64_t)row_bytes < tight))
         return TMAC_ERROR_SHAPE;
     if (row_bytes == 0)
@@ -308,6 +308,6 @@ tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32_t type, 
     if (!tmac_size_mul((size_t)row_bytes, (size_t)(row_end - row_begin), &bytes) ||
         bytes > PTRDIFF_MAX)
         return TMAC_ERROR_OVERFLOW;
-    return tmac_ggml_write_rows(&weights->shape, format, weights->packed, row_begin, row_end,
-                                blocks, (size_t)row_bytes);
+    return tmac_unpack_blocks(&weights->shape, format, weights->packed, row_begin, row_end, blocks,
+                              (size_t)row_bytes);
 }

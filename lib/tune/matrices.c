@@ -43,18 +43,24 @@ static int add(struct matrices *matrices, const struct matrix *matrix)
     return 0;
 }
 
-/* Types that libtmac does not know are no matrices to tune: 0 as well. */
-static int add_ggml(struct matrices *matrices, uint32_t type, int64_t rows, int64_t cols,
+static int add_named(struct matrices *matrices, struct matrix *matrix, const char *format)
+{
+    snprintf(matrix->name, sizeof matrix->name, "%s %lldx%lld", format,
+             (long long)matrix->desc.rows, (long long)matrix->desc.cols);
+    return add(matrices, matrix);
+}
+
+/* 0 as well where libtmac has no such format or shape: that is no matrix to tune. */
+static int add_ggml(struct matrices *matrices, int32_t type, int64_t rows, int64_t cols,
                     tmac_status *status)
 {
     struct matrix matrix = {.desc.struct_size = sizeof matrix.desc};
+    tmac_format_info info = {.struct_size = sizeof info};
 
-    *status = tmac_weights_desc_ggml(&matrix.desc, (int32_t)type, rows, cols, NULL);
-    if (*status != TMAC_OK)
-        return 0;
-    snprintf(matrix.name, sizeof matrix.name, "%s %lldx%lld", gguf_type_name(type), (long long)rows,
-             (long long)cols);
-    return add(matrices, &matrix);
+    *status = tmac_weights_desc_ggml(&matrix.desc, type, rows, cols, NULL);
+    if (*status == TMAC_OK)
+        *status = tmac_format_query(tmac_format_find_ggml_type(type), &info);
+    return *status == TMAC_OK ? add_named(matrices, &matrix, info.name) : 0;
 }
 
 int matrices_of_model(struct matrices *matrices, const char *path)
@@ -70,7 +76,7 @@ int matrices_of_model(struct matrices *matrices, const char *path)
         tmac_status status;
 
         if (tensor->n_dims == 2)
-            failed = add_ggml(matrices, tensor->type, (int64_t)tensor->dims[1],
+            failed = add_ggml(matrices, (int32_t)tensor->type, (int64_t)tensor->dims[1],
                               (int64_t)tensor->dims[0], &status);
     }
     gguf_close(file);
@@ -79,46 +85,37 @@ int matrices_of_model(struct matrices *matrices, const char *path)
     return failed;
 }
 
-/* "w4/g128", "ternary/g32": symmetric, with f16 scales. */
+/* "w4/g128", "ternary/g32": codes of a width, symmetric, with f16 scales. */
 static int add_plain(struct matrices *matrices, const char *format, int64_t rows, int64_t cols)
 {
     struct matrix matrix = {.desc = {.struct_size = sizeof matrix.desc,
                                      .rows = rows,
                                      .cols = cols,
-                                     .width = TMAC_WIDTH_TERNARY,
                                      .scale_type = TMAC_SCALE_F16}};
-    int width, group, end = -1;
+    tmac_format_info info = {.struct_size = sizeof info};
+    char width[8];
+    int group, end = -1;
 
-    if (sscanf(format, "w%1d/g%3d%n", &width, &group, &end) == 2 && width >= 1 && width <= 4)
-        matrix.desc.width = (tmac_width)width;
-    else if (sscanf(format, "ternary/g%3d%n", &group, &end) != 1)
+    if (sscanf(format, "%7[^/]/g%3d%n", width, &group, &end) != 2 || format[end] ||
+        tmac_format_query(tmac_format_find(width), &info) || info.ggml_type >= 0)
         return complain("%s: not a format (Q4_K, w4/g128, ternary/g32, ...)", format);
-    if (format[end])
-        return complain("%s: not a format (Q4_K, w4/g128, ternary/g32, ...)", format);
+    matrix.desc.width = info.width;
     matrix.desc.group = group;
-    snprintf(matrix.name, sizeof matrix.name, "%s %lldx%lld", format, (long long)rows,
-             (long long)cols);
-    return add(matrices, &matrix);
+    return add_named(matrices, &matrix, format);
 }
 
 int matrices_add_named(struct matrices *matrices, const char *format, const char *shape)
 {
-    enum { MOST_TYPES = 64 };
+    tmac_format_info info = {.struct_size = sizeof info};
+    tmac_status status;
     long long rows, cols;
     int end = -1;
 
     if (sscanf(shape, "%9lldx%9lld%n", &rows, &cols, &end) != 2 || shape[end])
         return complain("%s: not a shape (rows x inputs: 4096x11008)", shape);
-    for (uint32_t type = 0; type < MOST_TYPES; type++) {
-        const char *name = gguf_type_name(type);
-        tmac_status status;
-
-        if (!name || strcmp(name, format))
-            continue;
-        if (add_ggml(matrices, type, rows, cols, &status))
-            return -1;
-        return status == TMAC_OK ? 0
-                                 : complain("%s %s: %s", format, shape, tmac_status_text(status));
-    }
-    return add_plain(matrices, format, rows, cols);
+    if (tmac_format_query(tmac_format_find(format), &info) || info.ggml_type < 0)
+        return add_plain(matrices, format, rows, cols);
+    if (add_ggml(matrices, info.ggml_type, rows, cols, &status))
+        return -1;
+    return status == TMAC_OK ? 0 : complain("%s %s: %s", format, shape, tmac_status_text(status));
 }

@@ -12,7 +12,7 @@
 
 #include "engine/handles.h"
 #include "engine/split.h"
-#include "engine/table.h"
+#include "engine/inputs.h"
 
 /* What all threads of a job share, in the workspace. */
 struct tmac_job_state {

@@ -4,8 +4,8 @@
 #define TMAC_MULTIPLY_H
 
 #include "engine/choose.h"
+#include "engine/inputs.h"
 #include "engine/output.h"
-#include "engine/table.h"
 
 /* Whether the multiplication has room for it. */
 bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_shape *shape);

@@ -3,31 +3,18 @@
 #ifndef TMAC_SOURCE_H
 #define TMAC_SOURCE_H
 
-#include "layouts/shape.h"
+#include "formats/formats.h"
 #include "formats/strips.h"
-
-/* The numbers of a run of groups of one row, as stored: scales and minimums in the bits of the scale
- * type. With two levels they are the super-group's. */
-enum { TMAC_RUN_GROUPS = 16 }; /* as many as a ggml block may have, so that runs start at blocks */
-
-struct tmac_groups {
-    uint32_t scale[TMAC_RUN_GROUPS];
-    uint32_t minimum[TMAC_RUN_GROUPS];
-    uint8_t sub[TMAC_RUN_GROUPS]; /* I8: two's complement */
-    uint8_t sub_minimum[TMAC_RUN_GROUPS];
-    uint8_t zero_point[TMAC_RUN_GROUPS];
-};
-
-struct tmac_ggml_format;
 
 struct tmac_source {
     struct tmac_spec spec;
     const tmac_weights_desc *desc;
-    const struct tmac_ggml_format *ggml; /* NULL unless the codes are ggml blocks */
+    const struct tmac_format *format; /* of blocks; or NULL, and the codes are of a width: */
+    const struct tmac_plain *plain;
     size_t code_row_bytes;
     size_t scale_stride, zero_stride, sub_stride; /* elements */
     size_t chunk_bytes;                           /* of a row's codes, TMAC_CHUNK_K of them */
-    size_t run_bytes;  /* ggml: of the blocks that TMAC_RUN_GROUPS groups lie in */
+    size_t run_bytes;  /* blocks: of those that TMAC_RUN_GROUPS groups lie in */
     size_t run_supers; /* super-groups that start in such a run; 0: a row is one */
     int super_groups;  /* groups in a run that share a super-group */
 };
@@ -38,8 +25,8 @@ tmac_status tmac_source_init(struct tmac_source *source, const tmac_weights_desc
                              bool with_data);
 
 /* Codes of activations [k, k + count) of a row as the TMAC_CHUNK_STEPS strips of a chunk, 0 past
- * `count`; k a multiple of TMAC_CHUNK_K, which `count` does not exceed. Refuses codes that are out of
- * range. */
+ * `count`; k a multiple of TMAC_CHUNK_K, which `count` does not exceed. The row is none before the
+ * description's first_row. TMAC_ERROR_CODE where a code is out of range. */
 tmac_status tmac_source_strips(const struct tmac_source *source, int64_t row, int64_t k, int count,
                                uint8_t *strips);
 
@@ -48,5 +35,21 @@ tmac_status tmac_source_strips(const struct tmac_source *source, int64_t row, in
  * earlier call for the same source: what weights do not have stays as it is. */
 tmac_status tmac_source_groups(const struct tmac_source *source, int64_t row, int64_t first,
                                int count, struct tmac_groups *out);
+
+/* Whether such blocks would be packed to weights with exactly these kinds of numbers. */
+bool tmac_format_holds(const struct tmac_format *format, const struct tmac_spec *spec);
+
+/* What a status that the two readers gave is about. */
+struct tmac_fault {
+    int64_t row;
+    int64_t
+        position; /* the activation; of a group's or super-group's number the first that has it */
+    double value; /* the code, scale, minimum, zero point, sub-scale or sub-minimum */
+};
+
+/* Looks through rows [row_begin, row_end) for what gave `status`: row by row, groups before codes. false
+ * where there is nothing of the kind. Readers tell only that something is wrong: they are faster for it. */
+bool tmac_source_fault(const struct tmac_source *source, tmac_status status, int64_t row_begin,
+                       int64_t row_end, struct tmac_fault *fault);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Strips to cells, for the layouts that arch/kernels.h draws, a chunk of a tile at a time. Loops are
+ * Strips to cells, for the layouts that contract.h draws, a chunk of a tile at a time. Loops are
  * long or have constant counts, and take bytes eight at a time or two by two, so that compilers
  * vectorize them. */
-#include "layouts/packed.h"
 #include "formats/words.h"
+#include "layouts/packed.h"
 
 #include <string.h>
 
@@ -74,31 +74,12 @@ static void transpose_bits(uint8_t *line, size_t rows, bool ternary)
     }
 }
 
-/* 1 bit: lines have codes 8i .. 8i+7. High halves of codes 0..15 trade places with low halves of codes
- * 16..31. */
-static void swap_halves(uint8_t *line, size_t rows)
-{
-    for (size_t r = 0; r < 2 * rows; r += 8, line += 8) {
-        uint64_t low = load64(line), high = load64(line + 2 * rows);
-        swap_parts(&low, &high, 4, 0x0f0f0f0f0f0f0f0f);
-        store64(line, low);
-        store64(line + 2 * rows, high);
-    }
-}
-
-/* The line that those functions left tables j and 4+j of a plane in. */
-static size_t line_of(tmac_width width, int plane, int j)
+/* The line of a slice that those functions left tables j and 4+j of a plane in. */
+static size_t line_of(int bits, int plane, int j)
 {
     const int odd = j % 2, high = j / 2;
 
-    switch (tmac_strip_bytes(width)) {
-    case 4:
-        return (size_t)(2 * odd + high);
-    case 8:
-        return (size_t)(4 * odd + 2 * high + plane);
-    default:
-        return (size_t)(4 * j + plane);
-    }
+    return (size_t)(bits == 2 ? 4 * odd + 2 * high + plane : bits * j + plane);
 }
 
 /* The lines of a plane's tables one after the other. */
@@ -109,25 +90,34 @@ static void put_rows(const uint8_t *const line[4], size_t rows, uint8_t *to)
             memcpy(to, line[j] + r, 32);
 }
 
-static void lookup_cell(enum tmac_layout layout, tmac_width width, uint8_t *lines, uint8_t *cell)
+/* A slice of 1, 2 or 4 bits to its planes. */
+static void lookup_slice(enum tmac_layout layout, int bits, bool ternary, uint8_t *lines,
+                         uint8_t *planes)
 {
     const size_t rows = (size_t)tmac_layout_tile_rows(layout);
 
-    if (width == TMAC_WIDTH_1)
-        swap_halves(lines, rows);
-    else
-        for (size_t i = 0; i < tmac_strip_bytes(width); i += 4)
-            transpose_bits(lines + i * rows, rows, width == TMAC_WIDTH_TERNARY);
+    for (int i = 0; i < bits; i++)
+        transpose_bits(lines + (size_t)(4 * i) * rows, rows, ternary);
 
-    for (int plane = 0; plane < tmac_width_bits(width); plane++, cell += 4 * rows) {
+    for (int plane = 0; plane < bits; plane++, planes += 4 * rows) {
         const uint8_t *line[4];
         for (int j = 0; j < 4; j++)
-            line[j] = lines + line_of(width, plane, j) * rows;
+            line[j] = lines + line_of(bits, plane, j) * rows;
         if (layout == TMAC_LAYOUT_QUAD) /* a row's four tables next to each other */
-            interleave_4(line[0], line[1], line[2], line[3], rows, cell);
+            interleave_4(line[0], line[1], line[2], line[3], rows, planes);
         else
-            put_rows(line, rows, cell);
+            put_rows(line, rows, planes);
     }
+}
+
+static void lookup_cell(enum tmac_layout layout, tmac_width width, uint8_t *lines, uint8_t *cell)
+{
+    const int low = tmac_slice_low(width), high = tmac_slice_high(width);
+    const size_t low_bytes = (size_t)(4 * low * tmac_layout_tile_rows(layout));
+
+    lookup_slice(layout, low, width == TMAC_WIDTH_TERNARY, lines, cell);
+    if (high)
+        lookup_slice(layout, high, false, lines + low_bytes, cell + low_bytes);
 }
 
 static void lookup_cells(enum tmac_layout layout, tmac_width width, uint8_t *strips, int steps,
@@ -143,43 +133,15 @@ static void lookup_cells(enum tmac_layout layout, tmac_width width, uint8_t *str
 
 /* ---- direct: 4-byte words for each row ------------------------------------------------------- */
 
-/* Bit 4f + i to field f of byte i. */
-static void bits_to_fields(uint8_t *strips, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 4) {
-        uint32_t word = swap_bits32(load32(strips + i), 1, 0x22222222);
-        word = swap_bits32(word, 3, 0x0a0a0a0a);
-        word = swap_bits32(word, 6, 0x00cc00cc);
-        store32(strips + i, swap_bits32(word, 12, 0x0000f0f0));
-    }
-}
-
-/* 3 bits: two words of fields of the low two, then one of fields of the third. */
-static void halves_to_fields(uint8_t *strips, size_t bytes)
-{
-    const uint64_t low = 0x3333333333333333, third = 0x1111111111111111;
-
-    for (size_t i = 0; i < bytes; i += 16) {
-        const uint64_t first = load64(strips + i), second = load64(strips + i + 8);
-        const uint64_t top = (first >> 2 & third) | (second & third << 2);
-        store64(strips + i, (first & low) | (second & low) << 2);
-        store64(strips + i + 8, (top | top >> 31) & 0xffffffff);
-    }
-}
-
+/* The words of strips are those of cells, where each has all rows next to each other. */
 static void direct_cells(tmac_width width, uint8_t *strips, int steps, uint8_t *cells)
 {
     const size_t strip = tmac_strip_bytes(width), row_bytes = strip * TMAC_CHUNK_STEPS;
-    const size_t words = (size_t)tmac_width_bits(width);
 
-    if (width == TMAC_WIDTH_1)
-        bits_to_fields(strips, 32 * row_bytes);
-    else if (width == TMAC_WIDTH_3)
-        halves_to_fields(strips, 32 * row_bytes);
     for (int s = 0; s < steps; s++, strips += strip)
-        for (size_t i = 0; i < words; i++, cells += 4 * 32)
+        for (size_t i = 0; i < strip; i += 4, cells += 4 * 32)
             for (size_t r = 0; r < 32; r += 4) {
-                const uint8_t *from = strips + r * row_bytes + 4 * i;
+                const uint8_t *from = strips + r * row_bytes + i;
                 for (size_t j = 0; j < 4; j++)
                     store32(cells + 4 * (r + j), load32(from + j * row_bytes));
             }

@@ -3,10 +3,8 @@
 #ifndef TMAC_PACKED_H
 #define TMAC_PACKED_H
 
-#include "layouts/shape.h"
 #include "formats/source.h"
-
-#define TMAC_PACKED_HEADER_BYTES 128
+#include "layouts/shape.h"
 
 static inline size_t tmac_tile_offset(const struct tmac_shape *shape, int64_t tile)
 {
@@ -37,6 +35,16 @@ void tmac_pack_cells(enum tmac_layout layout, tmac_width width, uint8_t *strips,
 /* One cell to codes, one per byte, TMAC_STEP_K per row, `stride` bytes from row to row. */
 void tmac_unpack_cell(enum tmac_layout layout, tmac_width width, const uint8_t *cell,
                       uint8_t *codes, size_t stride);
+
+/* One cell to the strips of its rows, `stride` bytes from row to row. */
+void tmac_unpack_strips(enum tmac_layout layout, tmac_width width, const uint8_t *cell,
+                        uint8_t *strips, size_t stride);
+
+/* Rows [row_begin, row_end) as blocks of a format that holds these weights, row_bytes from row to row.
+ * Refuses sub-scales that do not fit a block; the rows are then undefined. */
+tmac_status tmac_unpack_blocks(const struct tmac_shape *shape, const struct tmac_format *format,
+                               const void *packed, int64_t row_begin, int64_t row_end, void *blocks,
+                               size_t row_bytes);
 
 /* Rows [row_begin, row_end) as floats. */
 void tmac_unpack_rows(const struct tmac_shape *shape, const struct tmac_tools *tools,

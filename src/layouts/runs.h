@@ -4,7 +4,8 @@
 #ifndef TMAC_RUNS_H
 #define TMAC_RUNS_H
 
-#include "formats/source.h"
+#include "formats/formats.h"
+#include "layouts/shape.h"
 
 /* Where the numbers of a run of groups of one row are, in bytes from the tile's first scale. */
 struct tmac_run {

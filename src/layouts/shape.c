@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "layouts/shape.h"
 
-#include "layouts/packed.h"
-
 #include <math.h>
 #include <string.h>
 
 enum { ALIGN = 64 };
-
-static bool is_power_of_two(int64_t n, int64_t least, int64_t most)
-{
-    return n >= least && n <= most && (n & (n - 1)) == 0;
-}
-
-static tmac_status check_groups(const struct tmac_spec *spec)
-{
-    if (spec->whole_row ? spec->group != spec->cols : !is_power_of_two(spec->group, 16, 256))
-        return TMAC_ERROR_GROUP;
-    if (spec->sub_format == TMAC_SUB_NONE) {
-        if (spec->super_group != spec->group)
-            return TMAC_ERROR_GROUP;
-    } else if (spec->whole_row || spec->group > 128) {
-        return TMAC_ERROR_GROUP;
-    } else if (spec->super_group != spec->cols &&
-               !is_power_of_two(spec->super_group, 2 * spec->group, 256)) {
-        return TMAC_ERROR_GROUP;
-    }
-    return spec->cols % spec->group || spec->cols % spec->super_group ? TMAC_ERROR_GROUP : TMAC_OK;
-}
 
 static bool can_nest(const struct tmac_spec *spec)
 {
@@ -35,7 +12,7 @@ static bool can_nest(const struct tmac_spec *spec)
             (spec->width >= TMAC_WIDTH_2 && spec->width <= TMAC_WIDTH_4)) &&
            spec->sub_format != TMAC_SUB_NONE && spec->scale_type == TMAC_SCALE_F16 &&
            (spec->group == 16 || spec->group == 32) &&
-           is_power_of_two(spec->super_group, 64, 256) && spec->scale_unit == 1.0f &&
+           tmac_is_power_of_two(spec->super_group, 64, 256) && spec->scale_unit == 1.0f &&
            (spec->zero_kind == TMAC_ZERO_MINIMUM ||
             (tmac_zero_is_constant(spec->zero_kind) && spec->zero == rintf(spec->zero) &&
              spec->zero >= 0.0f && spec->zero <= 15.0f));
@@ -75,34 +52,6 @@ enum tmac_layout tmac_layout_named(const char *name)
     return (enum tmac_layout)layout;
 }
 
-bool tmac_spec_equal(const struct tmac_spec *a, const struct tmac_spec *b)
-{
-    return a->rows == b->rows && a->cols == b->cols && a->group == b->group &&
-           a->super_group == b->super_group && a->width == b->width && a->layout == b->layout &&
-           a->scale_type == b->scale_type && a->zero_kind == b->zero_kind &&
-           a->sub_format == b->sub_format && a->sub_bits == b->sub_bits &&
-           a->whole_row == b->whole_row && a->zero == b->zero && a->scale_unit == b->scale_unit;
-}
-
-static tmac_status check_spec(const struct tmac_spec *spec)
-{
-    if (spec->rows < 1 || spec->cols < 1)
-        return TMAC_ERROR_SHAPE;
-    if (!tmac_is_width(spec->width) || (unsigned)spec->layout >= TMAC_LAYOUT_COUNT ||
-        (unsigned)spec->scale_type > TMAC_SCALE_BF16 ||
-        (unsigned)spec->zero_kind > TMAC_ZERO_MINIMUM || spec->sub_bits < 1 || spec->sub_bits > 8 ||
-        (unsigned)spec->sub_format > TMAC_SUB_U4)
-        return TMAC_ERROR_ENUM;
-    if (!isfinite(spec->zero))
-        return TMAC_ERROR_ZERO;
-    if (spec->scale_unit != 1.0f &&
-        (spec->scale_unit != 2.0f || !tmac_zero_is_constant(spec->zero_kind)))
-        return TMAC_ERROR_ENUM;
-    if (!tmac_layout_holds(spec->layout, spec))
-        return TMAC_ERROR_ENUM;
-    return check_groups(spec);
-}
-
 static int log2_int(int64_t n)
 {
     int log = 0;
@@ -118,7 +67,8 @@ static int log2_int(int64_t n)
 static float kernel_offset(const struct tmac_spec *spec)
 {
     const float zero = tmac_zero_is_constant(spec->zero_kind) ? spec->zero : 0.0f;
-    const float centre = tmac_layout_is_direct(spec->layout) ? 0.0f : tmac_width_centre(spec->width);
+    const float centre =
+        tmac_layout_is_direct(spec->layout) ? 0.0f : tmac_width_centre(spec->width);
 
     return (centre - zero) * spec->scale_unit;
 }
@@ -172,13 +122,12 @@ static void choose_blocks(struct tmac_shape *shape)
 
 tmac_status tmac_shape_init(struct tmac_shape *shape, const struct tmac_spec *spec)
 {
-    const tmac_status status = check_spec(spec);
+    const tmac_status status = tmac_spec_check(spec);
 
     if (status != TMAC_OK)
         return status;
-    /* So that adding a tile or a step cannot overflow. */
-    if (spec->rows > INT64_MAX / 2 || spec->cols > INT64_MAX / 2 || spec->cols > PTRDIFF_MAX / 4)
-        return TMAC_ERROR_OVERFLOW;
+    if ((unsigned)spec->layout >= TMAC_LAYOUT_COUNT || !tmac_layout_holds(spec->layout, spec))
+        return TMAC_ERROR_ENUM;
 
     shape->spec = *spec;
     shape->tile_rows = tmac_layout_tile_rows(spec->layout);
@@ -209,7 +158,7 @@ tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind,
     const uint32_t block = layout & 0xff, group = (layout >> 8 & 0xff) * 16, number = layout >> 16;
 
     if (number < 1 || number > TMAC_TABLE_KIND_COUNT ||
-        !is_power_of_two(block, 16, TMAC_MAX_BLOCK_K))
+        !tmac_is_power_of_two(block, 16, TMAC_MAX_BLOCK_K))
         return TMAC_ERROR_TABLE_LAYOUT;
     if (group && (number - 1 == TMAC_TABLE_S8 || (group != 16 && group != 32) || block < 64))
         return TMAC_ERROR_TABLE_LAYOUT;

@@ -3,8 +3,9 @@
 #ifndef TMAC_SHAPE_H
 #define TMAC_SHAPE_H
 
-#include "contract.h"
-#include "tmac.h"
+#include "formats/spec.h"
+
+#define TMAC_PACKED_HEADER_BYTES 128
 
 /* What follows from a spec. */
 struct tmac_shape {
@@ -30,8 +31,8 @@ struct tmac_shape {
 struct tmac_blocking {
     int batch; /* many inputs are cut into so many, a multiple of 8; 0: the library's own choice
                     of these three */
-    int tiles;   /* whose sums are kept aside */
-    int steps;   /* in a chunk; a multiple of 8, so that chunks start at super-groups of 256 */
+    int tiles; /* whose sums are kept aside */
+    int steps; /* in a chunk; a multiple of 8, so that chunks start at super-groups of 256 */
 };
 
 /* Fills `shape` from a spec that may come from anywhere; TMAC_OK only if everything in it is
@@ -53,9 +54,6 @@ static inline int tmac_shape_own_place(const struct tmac_shape *shape, int row)
 /* Whether a layout can hold such weights; spec->layout does not matter. */
 bool tmac_layout_holds(enum tmac_layout layout, const struct tmac_spec *spec);
 
-/* Whether packed bytes of both are read the same way. */
-bool tmac_spec_equal(const struct tmac_spec *a, const struct tmac_spec *b);
-
 /* Activations that share a table scale. */
 int tmac_spec_block_k(const struct tmac_spec *spec);
 
@@ -68,15 +66,5 @@ enum tmac_layout tmac_layout_named(const char *name);
 uint32_t tmac_table_layout(enum tmac_table_kind kind, int block_k, int group_k);
 tmac_status tmac_table_layout_split(uint32_t layout, enum tmac_table_kind *kind, int *block_k,
                                     int *group_k);
-
-/* false where the product or sum does not fit. */
-static inline bool tmac_size_mul(size_t a, size_t b, size_t *out)
-{
-    return !__builtin_mul_overflow(a, b, out);
-}
-static inline bool tmac_size_add(size_t a, size_t b, size_t *out)
-{
-    return !__builtin_add_overflow(a, b, out);
-}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Cells back to codes, for the layouts that arch/kernels.h draws. */
-#include "layouts/packed.h"
+ * Cells back to codes and strips, for the layouts that contract.h draws. */
 #include "formats/words.h"
+#include "layouts/packed.h"
 
 static uint32_t spread_nibble(unsigned nibble)
 {
@@ -51,9 +51,9 @@ static size_t direct_at(int z, size_t row)
     return ((size_t)z * 2 + row / 16) * 64 + row % 16 * 4;
 }
 
-/* Adds a cell of fields of `bits` bits (1, 2, 4) to what lower bits left in `codes`. Activations
+/* Adds the cell of a slice, `bits` from bit `from` up, to what lower slices left in `codes`. Activations
  * 4g .. 4g+3 lie in field g / bits of vector g % bits. */
-static void unpack_direct(int bits, int from, const uint8_t *cell, uint8_t *codes, size_t stride)
+static void unpack_slice(int bits, int from, const uint8_t *cell, uint8_t *codes, size_t stride)
 {
     const uint32_t mask = ((1u << bits) - 1) * 0x01010101u;
 
@@ -68,12 +68,35 @@ static void unpack_direct(int bits, int from, const uint8_t *cell, uint8_t *code
 void tmac_unpack_cell(enum tmac_layout layout, tmac_width width, const uint8_t *cell,
                       uint8_t *codes, size_t stride)
 {
+    const int low = tmac_slice_low(width), high = tmac_slice_high(width);
+
     if (!tmac_layout_is_direct(layout)) {
         unpack_lookup(layout, width, cell, codes, stride);
-    } else if (width == TMAC_WIDTH_3) {
-        unpack_direct(2, 0, cell, codes, stride);
-        unpack_direct(1, 2, cell + tmac_cell_bytes(layout, TMAC_WIDTH_2), codes, stride);
-    } else {
-        unpack_direct(tmac_width_bits(width), 0, cell, codes, stride);
+        return;
     }
+    unpack_slice(low, 0, cell, codes, stride);
+    if (high)
+        unpack_slice(high, low, cell + tmac_cell_bytes(layout, (tmac_width)low), codes, stride);
+}
+
+/* Strips are words for a row, as pack_cells.c says. */
+static void direct_strips(tmac_width width, const uint8_t *cell, uint8_t *strips, size_t stride)
+{
+    for (size_t i = 0; i < tmac_strip_bytes(width); i += 4, cell += 4 * 32)
+        for (size_t r = 0; r < 32; r++)
+            store32(strips + r * stride + i, load32(cell + 4 * r));
+}
+
+void tmac_unpack_strips(enum tmac_layout layout, tmac_width width, const uint8_t *cell,
+                        uint8_t *strips, size_t stride)
+{
+    uint8_t codes[TMAC_MAX_TILE_ROWS][TMAC_STEP_K];
+
+    if (tmac_layout_is_direct(layout)) {
+        direct_strips(width, cell, strips, stride);
+        return;
+    }
+    unpack_lookup(layout, width, cell, codes[0], TMAC_STEP_K);
+    for (int r = 0; r < tmac_layout_tile_rows(layout); r++)
+        tmac_codes_to_strips(codes[r], 1, width, strips + (size_t)r * stride);
 }

@@ -8,10 +8,17 @@
 
 #include <cmocka.h>
 
-const enum ggml_type tmac_types[TMAC_TYPES] = {
-    GGML_TYPE_Q4_0,  GGML_TYPE_Q4_1,  GGML_TYPE_Q4_K, GGML_TYPE_Q3_K, GGML_TYPE_Q2_K,
-    GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_Q1_0, GGML_TYPE_Q2_0,
-};
+#include "tmac.h"
+
+bool tmac_type(int index, enum ggml_type *type)
+{
+    tmac_format_info info = {.struct_size = sizeof info};
+
+    if (tmac_format_query(index, &info) || info.ggml_type < 0)
+        return false;
+    *type = (enum ggml_type)info.ggml_type;
+    return true;
+}
 
 ggml_backend_buffer_type_t tmac_buffer_type(void)
 {

@@ -12,9 +12,8 @@
 
 #include "random.h"
 
-/* The types that the plug-in multiplies. */
-enum { TMAC_TYPES = 9 };
-extern const enum ggml_type tmac_types[TMAC_TYPES];
+/* Type `index` of those that the plug-in multiplies; false past the last. */
+bool tmac_type(int index, enum ggml_type *type);
 
 /* The plug-in's buffer type, as hosts find it. Null where it was not loaded. */
 ggml_backend_buffer_type_t tmac_buffer_type(void);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "check.h"
-#include "formats/ggml_format.h"
+#include "formats/formats.h"
 #include "rounding.h"
 #include "session.h"
 
@@ -119,20 +119,20 @@ static struct matrix_numbers group_numbers(const tmac_weights_desc *desc,
 
 static void meaning_new(struct meaning *meaning, const struct weights *w)
 {
-    const struct tmac_ggml_format *format = tmac_ggml_find((int32_t)w->tensor->type);
+    const struct tmac_format *format = tmac_format_of_ggml((int32_t)w->tensor->type);
     const size_t count = (size_t)ggml_nelements(w->tensor), block = (size_t)format->block_k;
     struct tmac_groups groups;
 
     *meaning = (struct meaning){.desc.struct_size = sizeof meaning->desc,
                                 .plan.struct_size = sizeof meaning->plan};
-    CHECK_OK(tmac_weights_desc_ggml(&meaning->desc, format->type, w->tensor->ne[1],
+    CHECK_OK(tmac_weights_desc_ggml(&meaning->desc, format->ggml_type, w->tensor->ne[1],
                                     w->tensor->ne[0], NULL));
     CHECK_OK(tmac_packed_query(context, &meaning->desc, &meaning->plan));
     meaning->codes = malloc(count);
     meaning->numbers = malloc(count * sizeof *meaning->numbers);
     for (size_t i = 0; i < count; i++) {
         if (i % block == 0)
-            format->groups(w->blocks + i / block * (size_t)format->block_bytes, 0, &groups);
+            format->read_groups(w->blocks + i / block * (size_t)format->block_bytes, 0, &groups);
         const struct matrix_numbers n =
             group_numbers(&meaning->desc, &groups, (int)(i % block) / (int)format->group);
         meaning->numbers[i] = n;
@@ -264,6 +264,7 @@ static void check_mul_mat(enum ggml_type type, const struct mul_mat_case *c, str
 
 static void test_mul_mat(void **unused)
 {
+    enum ggml_type type;
     static const struct mul_mat_case cases[] = {
         {1, 64, 1, 1, 1, 1, 1, CONTIGUOUS, 1},
         {2, 33, 1, 1, 1, 1, 1, CONTIGUOUS, 2},
@@ -286,13 +287,13 @@ static void test_mul_mat(void **unused)
     struct rng rng;
 
     (void)unused;
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct tally tally = {.got = 0};
         for (size_t i = 0; i < COUNT(cases); i++) {
             rng = rng_stream(rng_environment_seed(), (uint64_t)t, i);
-            check_mul_mat(tmac_types[t], &cases[i], &rng, &tally);
+            check_mul_mat(type, &cases[i], &rng, &tally);
         }
-        check_tally(tmac_types[t], &tally);
+        check_tally(type, &tally);
     }
 }
 
@@ -345,6 +346,7 @@ static void check_mul_mat_id(enum ggml_type type, const struct id_case *c, struc
 
 static void test_mul_mat_id(void **unused)
 {
+    enum ggml_type type;
     static const struct id_case cases[] = {
         {64, 4, 2, 1, true, 1},   {64, 4, 2, 1, false, 2}, {33, 8, 8, 1, true, 2},
         {48, 4, 2, 9, true, 2},   {48, 4, 2, 9, false, 1}, {96, 3, 1, 40, true, 3},
@@ -353,13 +355,13 @@ static void test_mul_mat_id(void **unused)
     struct rng rng;
 
     (void)unused;
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct tally tally = {.got = 0};
         for (size_t i = 0; i < COUNT(cases); i++) {
             rng = rng_stream(rng_environment_seed(), 100 + (uint64_t)t, i);
-            check_mul_mat_id(tmac_types[t], &cases[i], &rng, &tally);
+            check_mul_mat_id(type, &cases[i], &rng, &tally);
         }
-        check_tally(tmac_types[t], &tally);
+        check_tally(type, &tally);
     }
 }
 

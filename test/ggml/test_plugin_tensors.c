@@ -33,11 +33,13 @@ static void assert_holds(const struct weights *w, const uint8_t *bytes)
 
 static void test_whole(void **unused)
 {
+    enum ggml_type type;
+
     (void)unused;
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 1, (uint64_t)t);
         struct weights w;
-        weights_new(&w, tmac_types[t], shape, true, &rng);
+        weights_new(&w, type, shape, true, &rng);
         assert_holds(&w, w.blocks);
         weights_free(&w);
     }
@@ -51,13 +53,15 @@ static void set_piece(struct weights *w, size_t begin, size_t end)
 /* Pieces of random lengths, in random order, some of them of a few bytes. */
 static void test_pieces(void **unused)
 {
+    enum ggml_type type;
+
     (void)unused;
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 2, (uint64_t)t);
         struct weights w;
         size_t cuts[40], count = 40;
         uint8_t *back;
-        weights_new(&w, tmac_types[t], shape, false, &rng);
+        weights_new(&w, type, shape, false, &rng);
         cuts[0] = 0;
         for (size_t i = 1; i + 1 < count; i++) /* ends of pieces, ascending */
             cuts[i] = cuts[i - 1] + rng_next(&rng) % (rng_next(&rng) % 2 ? 30 : w.bytes / 16) + 1;
@@ -83,12 +87,13 @@ static void test_pieces(void **unused)
 /* Pieces from the last to the first, every one written onto others' zeros. */
 static void test_backwards(void **unused)
 {
+    enum ggml_type type;
     struct rng rng = rng_stream(rng_environment_seed(), 3, 0);
 
     (void)unused;
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct weights w;
-        weights_new(&w, tmac_types[t], shape, false, &rng);
+        weights_new(&w, type, shape, false, &rng);
         for (size_t end = w.bytes, size; end > 0; end -= size) {
             size = rng_next(&rng) % (w.bytes / 8) + 1;
             size = size < end ? size : end;
@@ -190,17 +195,19 @@ static void test_refused(void **unused)
 /* Operations that are not multiplications read the weights' numbers all the same. */
 static void test_other_operations(void **unused)
 {
+    enum ggml_type type;
+
     (void)unused;
     if (ggml_backend_dev_by_name("TMAC"))
         skip();
-    for (int t = 0; t < TMAC_TYPES; t++) {
+    for (int t = 0; tmac_type(t, &type); t++) {
         struct rng rng = rng_stream(rng_environment_seed(), 7, (uint64_t)t);
         const int64_t ne[4] = {256, 40, 1, 1};
         struct session s;
         struct weights w;
         struct ggml_tensor *view;
         float *got;
-        weights_new(&w, tmac_types[t], ne, true, &rng);
+        weights_new(&w, type, ne, true, &rng);
         for (int again = 0; again < 2; again++) { /* the second time with the copy there already */
             session_new(&s, 2);
             got = session_compute(&s, ggml_cast(s.context, w.tensor, GGML_TYPE_F32), nothing, NULL);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Every table builder against scalar's: same tables, scales and sums; other inputs untouched. */
+ * Every table builder against what is prescribed: same tables, scales and sums; other inputs untouched. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "guard.h"
+#include "prescribed.h"
 #include "random.h"
 #include "subjects.h"
 
@@ -18,6 +19,7 @@ enum input {
     DENORMAL,
     HUGE_SUM, /* up to where four magnitudes overflow, and past it */
     TIES,     /* every rounding is a tie or exact */
+    BALANCED, /* sums of groups around where S begins to count */
     WITH_NAN,
     WITH_INFINITY,
     INPUTS
@@ -25,15 +27,18 @@ enum input {
 
 static const char *const kind_names[TMAC_TABLE_KIND_COUNT] = {"U8", "S8", "INT8"};
 
+/* What a builder writes, how it was before, and as it should be. */
+struct output {
+    struct guard is, before, expected;
+};
+
 struct build_case {
     int kind, index;
     int batch, input;
-    bool given;
+    bool given, int8; /* int8: copied */
     struct tmac_build build;
-    struct guard x, given_scales;
-    struct guard tables, tables_before, tables_expected;
-    struct guard scale, scale_before, scale_expected;
-    struct guard sum, sum_before, sum_expected;
+    struct guard x, x8, given_scales;
+    struct output tables, scale, sum, group_sum;
 };
 
 /* Multiples of half the quantizer's unit, with one group (and one number) at exactly 127 units, so
@@ -47,6 +52,16 @@ static void fill_ties(struct rng *rng, float *x, int count)
     for (int i = 1; i < 4; i++)
         x[i] = 0;
     x[0] = 127 * unit;
+}
+
+/* Of both signs alike, but for one in 16: 4 of them are a table's sum, 127 units, so that a change by
+ * 2^-16 is about 2^-10 units. */
+static void fill_balanced(struct rng *rng, float *x, int count)
+{
+    for (int i = 0; i < count; i++)
+        x[i] = i % 2 ? 1.0f : -1.0f;
+    for (int i = 0; i < count; i += 16)
+        x[i + rng_between(rng, 0, 15)] *= 1.0f + ldexpf(1.0f, rng_between(rng, -20, -13));
 }
 
 static float draw(struct rng *rng, enum input input)
@@ -75,8 +90,8 @@ static void fill_block(struct rng *rng, float *x, int count, enum input input)
 {
     const int at = rng_between(rng, 0, count - 1);
 
-    if (input == TIES) {
-        fill_ties(rng, x, count);
+    if (input == TIES || input == BALANCED) {
+        (input == TIES ? fill_ties : fill_balanced)(rng, x, count);
         return;
     }
     for (int i = 0; i < count; i++)
@@ -89,9 +104,9 @@ static void fill_block(struct rng *rng, float *x, int count, enum input input)
         x[at] = rng_between(rng, 0, 1) ? INFINITY : -INFINITY;
 }
 
-/* Int8 activations as the API gets them: a number in -128..127 times the block's scale, which may
- * be negative. The block counts as zero by 127 times the scale. */
-static void fill_given(struct rng *rng, float *x, int count, float *given)
+/* Int8 activations as the API gets them: a number in -128..127, or that times the block's scale, which
+ * may be negative. The block counts as zero by 127 times the scale. */
+static void fill_given(struct rng *rng, float *x, int8_t *x8, int count, float *given)
 {
     static const float special[] = {0.0f,  TMAC_TINY / 256, TMAC_TINY / 64,
                                     NAN,   INFINITY,        FLT_MAX / 2,
@@ -101,42 +116,51 @@ static void fill_given(struct rng *rng, float *x, int count, float *given)
     *given = kind < 9 ? special[kind] : ldexpf(1.0f + rng_unit(rng), rng_between(rng, -40, 40));
     if (kind % 2)
         *given = -*given;
-    for (int i = 0; i < count; i++)
-        x[i] = (float)rng_between(rng, -128, 127) * *given;
+    for (int i = 0; i < count; i++) {
+        const int value = rng_between(rng, -128, 127);
+        if (x8)
+            x8[i] = (int8_t)value;
+        else
+            x[i] = (float)value * *given;
+    }
+}
+
+static void *new_input(struct rng *rng, struct guard *guard, bool wanted, size_t count, size_t size)
+{
+    return wanted ? guard_new(guard, count * size, size, guard_random_place(rng)) : NULL;
 }
 
 static void fill_inputs(struct rng *rng, struct build_case *c)
 {
-    const size_t count = (size_t)c->build.blocks * (size_t)c->build.block_k;
+    const size_t block_k = (size_t)c->build.block_k, blocks = (size_t)c->build.blocks;
     const int one_kind = rng_between(rng, 0, 2 * INPUTS - 1); /* or mixed */
-    float *x = guard_new(&c->x, count * sizeof *x, sizeof *x, guard_random_place(rng));
-    float *given = c->given ? guard_new(&c->given_scales, (size_t)c->build.blocks * sizeof *given,
-                                        sizeof *given, guard_random_place(rng))
-                            : NULL;
+    float *x = new_input(rng, &c->x, !c->int8, blocks * block_k, sizeof *x);
+    int8_t *x8 = new_input(rng, &c->x8, c->int8, blocks * block_k, 1);
+    float *given = new_input(rng, &c->given_scales, c->given, blocks, sizeof *given);
 
-    for (int b = 0; b < c->build.blocks; b++) {
-        float *block = x + (size_t)b * (size_t)c->build.block_k;
+    for (size_t b = 0; b < blocks; b++) {
         const int input = one_kind < INPUTS ? one_kind : rng_between(rng, 0, INPUTS - 1);
         if (given)
-            fill_given(rng, block, c->build.block_k, &given[b]);
+            fill_given(rng, x ? x + b * block_k : NULL, x8 ? x8 + b * block_k : NULL, (int)block_k,
+                       &given[b]);
         else
-            fill_block(rng, block, c->build.block_k, (enum input)input);
+            fill_block(rng, x + b * block_k, (int)block_k, (enum input)input);
     }
     guard_seal(&c->x);
+    guard_seal(&c->x8);
     guard_seal(&c->given_scales);
     c->build.x = x;
+    c->build.x8 = x8;
     c->build.given = given;
 }
 
-/* For the kernel, as it was before, and as scalar leaves it. */
-static void make_output(struct rng *rng, struct guard *mine, struct guard *before,
-                        struct guard *expected, size_t size, size_t align)
+static void make_output(struct rng *rng, struct output *output, size_t size, size_t align)
 {
     const enum guard_place place = guard_random_place(rng);
 
-    guard_new(mine, size, align, place);
-    rng_bytes(rng, guard_new(before, size, align, place), size);
-    memcpy(guard_new(expected, size, align, place), before->at, size);
+    guard_new(&output->is, size, align, place);
+    rng_bytes(rng, guard_new(&output->before, size, align, place), size);
+    memcpy(guard_new(&output->expected, size, align, place), output->before.at, size);
 }
 
 static void make_case(struct build_case *c, struct rng *rng)
@@ -146,95 +170,134 @@ static void make_case(struct build_case *c, struct rng *rng)
     struct tmac_build *b = &c->build;
     const int steps = (b->blocks * b->block_k + TMAC_STEP_K - 1) / TMAC_STEP_K;
     const size_t meta = (size_t)b->blocks * batch * sizeof(float);
+    const int groups = b->group_k ? b->blocks * b->block_k / b->group_k : 0;
 
     b->step_stride = batch * tmac_table_step_bytes(kind);
     b->group_stride = 4 * batch;
     b->meta_stride = batch;
     fill_inputs(rng, c);
-    make_output(rng, &c->tables, &c->tables_before, &c->tables_expected,
-                (size_t)steps * b->step_stride, 64);
-    make_output(rng, &c->scale, &c->scale_before, &c->scale_expected, meta, sizeof(float));
-    make_output(rng, &c->sum, &c->sum_before, &c->sum_expected, meta, sizeof(float));
+    make_output(rng, &c->tables, (size_t)steps * b->step_stride, 64);
+    make_output(rng, &c->scale, meta, sizeof(float));
+    make_output(rng, &c->sum, meta, sizeof(float));
+    make_output(rng, &c->group_sum,
+                (size_t)groups * batch * tmac_table_group_sums(kind) * sizeof(int16_t),
+                sizeof(int16_t));
 }
 
 static void free_case(struct build_case *c)
 {
-    struct guard *all[] = {&c->x,
-                           &c->given_scales,
-                           &c->tables,
-                           &c->tables_before,
-                           &c->tables_expected,
-                           &c->scale,
-                           &c->scale_before,
-                           &c->scale_expected,
-                           &c->sum,
-                           &c->sum_before,
-                           &c->sum_expected};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        guard_free(all[i]);
+    struct output *outputs[] = {&c->tables, &c->scale, &c->sum, &c->group_sum};
+
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        guard_free(&outputs[i]->is);
+        guard_free(&outputs[i]->before);
+        guard_free(&outputs[i]->expected);
+    }
+    guard_free(&c->x);
+    guard_free(&c->x8);
+    guard_free(&c->given_scales);
 }
 
-static void run(const struct subject *subject, const struct build_case *c,
-                const struct guard *tables, const struct guard *scale, const struct guard *sum)
+/* What a builder gets that is to write here. */
+static struct tmac_build build_into(const struct build_case *c, const struct guard *tables,
+                                    const struct guard *scale, const struct guard *sum,
+                                    const struct guard *group_sum)
 {
+    const enum tmac_table_kind kind = (enum tmac_table_kind)c->kind;
     struct tmac_build build = c->build;
-    const size_t input_bytes = c->kind == TMAC_TABLE_INT8 ? 4 : 128;
 
-    build.tables = (uint8_t *)tables->at + (size_t)c->input * input_bytes;
+    build.tables = (uint8_t *)tables->at + c->input * (kind == TMAC_TABLE_INT8 ? 4 : 128);
     build.scale = (float *)scale->at + c->input;
     build.sum = (float *)sum->at + c->input;
-    subject_enter(
-        subject, "tables %s, block_k %d, blocks %d, input %d of %d, given scales %d; case %d",
-        kind_names[c->kind], build.block_k, build.blocks, c->input, c->batch, c->given, c->index);
+    if (build.group_k)
+        build.group_sum =
+            (int16_t *)group_sum->at + 2 * (size_t)c->input * tmac_table_group_sums(kind);
+    return build;
+}
+
+static void run(const struct subject *subject, struct build_case *c)
+{
+    const struct tmac_build build =
+        build_into(c, &c->tables.is, &c->scale.is, &c->sum.is, &c->group_sum.is);
+
+    subject_enter(subject,
+                  "tables %s, block_k %d, blocks %d, input %d of %d, given scales %d, int8 %d, "
+                  "group_k %d; case %d",
+                  kind_names[c->kind], build.block_k, build.blocks, c->input, c->batch, c->given,
+                  c->int8, build.group_k, c->index);
     subject->tools->build[c->kind](&build);
+}
+
+static size_t bytes_differ(const struct output *output)
+{
+    const uint8_t *is = output->is.at, *expected = output->expected.at;
+    size_t at = 0;
+
+    while (at < output->is.size && is[at] == expected[at])
+        at++;
+    return at;
+}
+
+/* Whether floats are as they should be; says which are not. */
+static bool compare_floats(struct subject *subject, const struct output *output, const char *what)
+{
+    const float *is = output->is.at, *expected = output->expected.at;
+    const size_t count = output->is.size / sizeof *is, at = floats_differ(is, expected, count);
+
+    if (at < count)
+        subject_fail(subject, "%s %zu: %.9g instead of %.9g", what, at, (double)is[at],
+                     (double)expected[at]);
+    return at == count;
 }
 
 static void compare(struct subject *subject, struct build_case *c)
 {
-    const uint8_t *tables = c->tables.at, *tables_expected = c->tables_expected.at;
-    const float *scale = c->scale.at, *scale_expected = c->scale_expected.at;
-    const float *sum = c->sum.at, *sum_expected = c->sum_expected.at;
-    const size_t meta = c->scale.size / sizeof(float);
-    const size_t wrong_scale = floats_differ(scale, scale_expected, meta);
-    const size_t wrong_sum = floats_differ(sum, sum_expected, meta);
-    size_t at = 0;
+    const size_t table = bytes_differ(&c->tables), group = bytes_differ(&c->group_sum) / 2;
+    const int16_t *sums = c->group_sum.is.at, *sums_expected = c->group_sum.expected.at;
 
-    while (at < c->tables.size && tables[at] == tables_expected[at])
-        at++;
-    if (at < c->tables.size)
-        subject_fail(subject, "table byte %zu (step %zu): %d instead of %d", at,
-                     at / c->build.step_stride, tables[at], tables_expected[at]);
-    else if (wrong_scale < meta)
-        subject_fail(subject, "scale %zu: %.9g instead of %.9g", wrong_scale,
-                     (double)scale[wrong_scale], (double)scale_expected[wrong_scale]);
-    else if (wrong_sum < meta)
-        subject_fail(subject, "sum %zu: %.9g instead of %.9g", wrong_sum, (double)sum[wrong_sum],
-                     (double)sum_expected[wrong_sum]);
-    else if (!guard_intact(&c->tables) || !guard_intact(&c->scale) || !guard_intact(&c->sum))
-        subject_fail(subject, "wrote outside of tables, scale or sum");
+    if (table < c->tables.is.size)
+        subject_fail(subject, "table byte %zu (step %zu): %d instead of %d", table,
+                     table / c->build.step_stride, ((uint8_t *)c->tables.is.at)[table],
+                     ((uint8_t *)c->tables.expected.at)[table]);
+    else if (group < c->group_sum.is.size / 2)
+        subject_fail(subject, "sum of groups %zu: %d instead of %d", group, sums[group],
+                     sums_expected[group]);
+    else if (compare_floats(subject, &c->scale, "scale") &&
+             compare_floats(subject, &c->sum, "sum") &&
+             !(guard_intact(&c->tables.is) && guard_intact(&c->scale.is) &&
+               guard_intact(&c->sum.is) && guard_intact(&c->group_sum.is)))
+        subject_fail(subject, "wrote outside of tables, scale, sum or group_sum");
 }
 
-static void restore(struct guard *guard, const struct guard *before)
+static void restore(struct output *output)
 {
-    memcpy(guard->at, before->at, guard->size);
+    memcpy(output->is.at, output->before.at, output->is.size);
 }
 
-/* Every kernel finds the same bytes before it, and must leave those of other inputs so. */
+/* Every builder finds the same bytes before it, and must leave those of other inputs so. */
 static void run_case(struct build_case *c)
 {
     struct rng rng = rng_stream(test_seed, (uint64_t)(STREAM_BUILD + c->kind), (uint64_t)c->index);
+    struct tmac_build expected;
 
     c->input = rng_between(&rng, 0, c->batch - 1);
     c->given = c->kind == TMAC_TABLE_INT8 && rng_between(&rng, 0, 2) == 0;
+    c->int8 = c->given && rng_between(&rng, 0, 1);
     c->build.blocks = rng_between(&rng, 1, 9);
+    if (c->kind != TMAC_TABLE_S8 && rng_between(&rng, 0, 1))
+        c->build.group_k = c->build.block_k >= 64   ? 16 << rng_between(&rng, 0, 1)
+                           : c->build.block_k == 32 ? 16
+                                                    : 0;
     make_case(c, &rng);
-    run(scalar_subject(FUNCTION_BUILD + c->kind), c, &c->tables_expected, &c->scale_expected,
-        &c->sum_expected);
+    expected = build_into(c, &c->tables.expected, &c->scale.expected, &c->sum.expected,
+                          &c->group_sum.expected);
+    prescribed_build(&expected, (enum tmac_table_kind)c->kind);
     for (struct subject *s = NULL; (s = next_subject(s, FUNCTION_BUILD + c->kind));) {
-        restore(&c->tables, &c->tables_before);
-        restore(&c->scale, &c->scale_before);
-        restore(&c->sum, &c->sum_before);
-        run(s, c, &c->tables, &c->scale, &c->sum);
+        restore(&c->tables);
+        restore(&c->scale);
+        restore(&c->sum);
+        restore(&c->group_sum);
+        run(s, c);
         compare(s, c);
     }
     free_case(c);

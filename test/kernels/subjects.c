@@ -147,15 +147,11 @@ static bool is_scalar(const struct subject *subject)
                           : subject->kernel == subject->scalar;
 }
 
-const struct subject *scalar_subject(int function)
-{
-    return &subjects[function]; /* they come first, in this order */
-}
-
 struct subject *next_subject(struct subject *after, int function)
 {
     for (struct subject *s = after ? after + 1 : subjects; s < subjects + subject_count; s++)
-        if (s->function == function && !is_scalar(s) && subject_runs(s))
+        if (s->function == function && !(function == FUNCTION_MULTIPLY && is_scalar(s)) &&
+            subject_runs(s))
             return s;
     return NULL;
 }

@@ -42,10 +42,8 @@ extern const char *const batch_names[TMAC_BATCH_COUNT];
 void subjects_init(void);
 /* The row of scalar for this, or NULL. */
 const struct tmac_kernel *scalar_kernel(enum tmac_layout layout, tmac_width width, bool averages);
-/* Scalar's of a function that is not MULTIPLY. */
-const struct subject *scalar_subject(int function);
-/* To go through those of a function that run, but for scalar's: NULL gives the first, the last gives
- * NULL. */
+/* To go through those of a function that run, but for scalar's kernels, which are what the others must
+ * equal: NULL gives the first, the last gives NULL. */
 struct subject *next_subject(struct subject *after, int function);
 /* Not failed, and not left out by TMAC_TEST_ONLY, a part of a name. */
 bool subject_runs(const struct subject *subject);

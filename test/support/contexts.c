@@ -42,6 +42,15 @@ tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads)
     return context;
 }
 
+bool context_holds(const tmac_context *context, const tmac_weights_desc *desc)
+{
+    tmac_packed_plan plan = {.struct_size = sizeof plan};
+    const tmac_status status = tmac_packed_query(context, desc, &plan);
+
+    CHECK(status == TMAC_OK || status == TMAC_ERROR_LAYOUT, "status %d", (int)status);
+    return status == TMAC_OK;
+}
+
 void contexts_new(struct contexts *contexts, int threads)
 {
     for (int l = 0; l < LAYOUTS; l++) {

@@ -22,6 +22,9 @@ struct isas isas_available(void);
 /* Packs everything in this layout; nested ones: what they can hold, the rest in DIRECT or ROWS32. */
 tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads);
 
+/* Whether this context, of some layout, can hold such weights. */
+bool context_holds(const tmac_context *context, const tmac_weights_desc *desc);
+
 /* One context per layout, scalar and best instruction set; freed at exit of the group. */
 struct contexts {
     tmac_context *scalar[LAYOUTS], *best[LAYOUTS];

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-CODES = {1: 2, 2: 4, 3: 8, 4: 16, "ternary": 3}
+CODES = {1: 2, 2: 4, 3: 8, 4: 16, 8: 256, "ternary": 3}
 
 
 def bits(array):

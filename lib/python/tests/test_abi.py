@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tmac
 from conftest import ROOT
-from tmac import _lib, ggml
+from tmac import FORMATS, _lib
 from tmac._lib import lib
 
 HEADER = (ROOT / "include" / "tmac.h").read_text()
 CONSTANTS = [name for name in vars(_lib) if re.match(
-    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
+    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|OUTPUT|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
 
 
 def c_compiler():
@@ -77,15 +77,14 @@ def test_statuses_have_texts():
 
 
 def test_ggml_types():
-    for known in ggml.GGML_TYPES.values():
+    for known in FORMATS.values():
         desc = _lib.WeightsDesc()
         lib.tmac_weights_desc_ggml(desc, known.number, 1, known.block, None)
         if known.block > 32:
             with pytest.raises(tmac.Error):
                 lib.tmac_weights_desc_ggml(desc, known.number, 1, known.block // 2, None)
-    in_header = re.search(r"`type` is ggml's number: (.*?)\. `cols`", HEADER, re.S).group(1)
-    pairs = re.findall(r"(\w+_\w+) (\d+)", in_header.replace("*", ""))
-    assert {n: int(i) for n, i in pairs} == {n: k.number for n, k in ggml.GGML_TYPES.items()}
+        assert lib.tmac_format_find_ggml_type(known.number) == lib.tmac_format_find(
+            next(name for name in FORMATS if FORMATS[name] is known).lower().encode())
 
 
 def aligned(size):

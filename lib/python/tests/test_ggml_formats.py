@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import reference
 import tmac
+from conftest import skip_impossible
 from gguf.quants import Q4_K
 from reference import same_bits
-from tmac import GGML_TYPES, Status
+from tmac import FORMATS, Status
 
 FINITE = np.arange(65536, dtype=np.uint16)
 FINITE = FINITE[FINITE & 0x7C00 != 0x7C00]
@@ -23,14 +24,14 @@ BLOCKS = len(FINITE)
 ROWS = 31 * 16  # BLOCKS is 2^11 * 31
 # Where in a block its half floats are: the scale, then the minimum.
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2],
-          "TQ1_0": [52], "TQ2_0": [64], "Q1_0": [0], "Q2_0": [0]}
-types = pytest.mark.parametrize("name", GGML_TYPES)
+          "TQ1_0": [52], "TQ2_0": [64], "Q1_0": [0], "Q2_0": [0], "Q8_0": [0]}
+types = pytest.mark.parametrize("name", FORMATS)
 
 
 def random_blocks(name, count, rng, halves=None):
     """uint8 [count, bytes]. halves: half floats to draw scales and minimums from; None: every
     finite one, once each."""
-    blocks = rng.integers(0, 256, (count, GGML_TYPES[name].bytes), np.uint8)
+    blocks = rng.integers(0, 256, (count, FORMATS[name].bytes), np.uint8)
     if name == "TQ2_0":  # no code 3
         codes = rng.integers(0, 3, (count, 64, 4), np.uint8)
         blocks[:, :64] = (codes << np.array([0, 2, 4, 6], np.uint8)).sum(axis=2, dtype=np.uint8)
@@ -46,7 +47,7 @@ def moderate(rng):
 
 
 def pack(name, blocks, rows, context=None):
-    cols = len(blocks) // rows * GGML_TYPES[name].block
+    cols = len(blocks) // rows * FORMATS[name].block
     return tmac.Weights.from_ggml(name, blocks, rows, cols, context=context)
 
 
@@ -106,7 +107,7 @@ def ggml():
 
 
 def ggml_decode(library, name, blocks):
-    known = GGML_TYPES[name]
+    known = FORMATS[name]
     traits = library.ggml_get_type_traits(known.number).contents
     assert (traits.name.decode().upper(), traits.block, traits.bytes) == (
         name, known.block, known.bytes)
@@ -157,6 +158,7 @@ def test_every_sub_scale(rng):
 
 @types
 def test_every_context_unpacks_the_same(name, rng, context):
+    skip_impossible(context, FORMATS[name].width)
     blocks = random_blocks(name, 70 * 2, rng, FINITE)
     assert same_bits(pack(name, blocks, 70, context).unpack(),
                      decode(name, blocks).reshape(70, -1))
@@ -168,11 +170,12 @@ def quantize_tq1_0(trits):
 
 @types
 def test_back_to_the_byte(name, rng, context):
+    skip_impossible(context, FORMATS[name].width)
     blocks = random_blocks(name, 70 * 3, rng, FINITE)
     if name == "TQ1_0":  # ggml knows several bytes for the same five weights, and writes one
         blocks[:, :52] = quantize_tq1_0(rng.integers(-1, 2, (len(blocks), 256)))[:, :52]
     weights, rows = pack(name, blocks, 70, context), blocks.reshape(70, -1)
-    for kind in (name, name.lower(), GGML_TYPES[name].number):
+    for kind in (name, name.lower(), FORMATS[name].number):
         assert np.array_equal(weights.to_ggml(kind), rows)
     for begin, end in ((0, 1), (31, 33), (69, None), (70, 70)):
         assert np.array_equal(weights.to_ggml(name, begin, end), rows[begin:end])
@@ -180,7 +183,7 @@ def test_back_to_the_byte(name, rng, context):
         with pytest.raises(ValueError):
             weights.to_ggml(name, begin, end)
     alike = ("TQ1_0", "TQ2_0") if name in ("TQ1_0", "TQ2_0") else (name,)
-    for other in {*GGML_TYPES, "Q6_K"} - {*alike}:
+    for other in {*FORMATS, "Q6_K"} - {*alike}:
         with pytest.raises(tmac.Error) as caught:
             weights.to_ggml(other)
         assert caught.value.status is Status.ERROR_GGML_TYPE
@@ -196,7 +199,8 @@ def test_every_trit_byte_as_ggml_writes_it():
 
 @types
 def test_gemv(name, rng, context):
-    rows, blocks_in_row = 100, 1024 // GGML_TYPES[name].block
+    skip_impossible(context, FORMATS[name].width)
+    rows, blocks_in_row = 100, 1024 // FORMATS[name].block
     blocks = random_blocks(name, rows * blocks_in_row, rng, moderate(rng))
     weights = pack(name, blocks, rows, context)
     x = rng.standard_normal((20, 1024)).astype(np.float32)
@@ -228,7 +232,7 @@ def test_tq2_0_code_3(rng, where):
 
 @types
 def test_sizes(name, rng):
-    known = GGML_TYPES[name]
+    known = FORMATS[name]
     blocks = random_blocks(name, 8, rng, FINITE)
     data, cols = blocks.tobytes(), 2 * known.block
     for wrong, rows, columns in [(data[:-1], 4, cols), (data + b"\0", 4, cols), (b"", 4, cols),

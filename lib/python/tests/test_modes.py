@@ -55,13 +55,17 @@ def test_tuning(tmp_path):
     assert same_bits(weights.gemm(x), plain.gemm(x))
 
 
-def test_tuning_files(tmp_path):
+def test_tuning_files(tmp_path, monkeypatch):
     tuning = tmac.Tuning()
-    path = tmp_path / "tuning.txt"
-    for text, status in ((None, Status.ERROR_FILE), (b"", Status.ERROR_TUNING_DAMAGED),
+    path = tmp_path / "libtmac" / "tuning.txt"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        tuning.load()
+    tuning.save()
+    assert path.exists() and len(tuning.load()) == 0
+    for text, status in ((b"", Status.ERROR_TUNING_DAMAGED),
                          (b"libtmac tuning 1\nversion 0.0.0\n", Status.ERROR_TUNING_FOREIGN)):
-        if text is not None:
-            path.write_bytes(text)
+        path.write_bytes(text)
         with pytest.raises(tmac.Error) as caught:
             tuning.load(path)
         assert caught.value.status == status

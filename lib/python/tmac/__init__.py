@@ -18,10 +18,10 @@ call and the last object that need it are gone.
 from ._lib import Error, Status
 from ._version import __version__
 from .context import Context, default_context
-from .ggml import GGML_TYPES
+from .formats import FORMATS, WIDTHS
 from .tables import Tables
 from .tuning import Tuning
 from .weights import Weights, WeightsInfo, matmul
 
-__all__ = ["Context", "Error", "GGML_TYPES", "Status", "Tables", "Tuning", "Weights", "WeightsInfo",
+__all__ = ["Context", "Error", "FORMATS", "Status", "Tables", "Tuning", "WIDTHS", "Weights", "WeightsInfo",
            "__version__", "default_context", "matmul"]

@@ -47,16 +47,22 @@ class Status(enum.IntEnum):
     ERROR_PACKED_CHECKSUM = 25
     ERROR_PACKED_SIZE = 26
     ERROR_ALLOCATOR = 27
-    ERROR_FILE = 28
+    ERROR_CONTEXT = 28
     ERROR_TUNING_FOREIGN = 29
     ERROR_TUNING_DAMAGED = 30
+    ERROR_LAYOUT = 31
+    ERROR_KERNEL = 32
+    ERROR_NOT_NATIVE = 33
+    ERROR_EXPERT = 34
+    ERROR_INPUTS = 35
 
 
-WIDTH_1, WIDTH_2, WIDTH_3, WIDTH_4, WIDTH_TERNARY = 1, 2, 3, 4, 5
+WIDTH_1, WIDTH_2, WIDTH_3, WIDTH_4, WIDTH_8, WIDTH_TERNARY = 1, 2, 3, 4, 8, 17
 CODES_BYTES, CODES_DENSE, CODES_GGML = 0, 1, 2
 SCALE_F32, SCALE_F16, SCALE_BF16 = 0, 1, 2
 ZERO_SYMMETRIC, ZERO_CONSTANT, ZERO_POINT, ZERO_MINIMUM = 0, 1, 2, 3
 SUB_NONE, SUB_I8, SUB_U4 = 0, 1, 2
+OUTPUT_F32, OUTPUT_F16, OUTPUT_BF16 = 0, 1, 2
 ACTIVATION_F32, ACTIVATION_F16, ACTIVATION_BF16, ACTIVATION_I8 = 0, 1, 2, 3
 FAMILY_AUTO, FAMILY_LOOKUP, FAMILY_DIRECT = 0, 1, 2
 MODE_DEFAULT, MODE_EXACT, MODE_FAST = 0, 1, 2
@@ -80,7 +86,8 @@ class ContextOptions(Struct):
     _fields_ = [("struct_size", c_size_t), ("isa", c_char_p), ("isa_mask", c_uint32),
                 ("threads", c_int32), ("parallel_for", c_void_p), ("parallel_host", c_void_p),
                 ("allocate", c_void_p), ("release", c_void_p), ("allocator_host", c_void_p),
-                ("family", c_int), ("mode", c_int), ("tuning", c_void_p)]
+                ("family", c_int), ("mode", c_int), ("tuning", c_void_p), ("layout", c_char_p),
+                ("kernel", c_char_p)]
 
 
 class WeightsDesc(Struct):
@@ -90,26 +97,50 @@ class WeightsDesc(Struct):
                 ("scale_row_stride", c_int64), ("zero_kind", c_int), ("zero", c_float),
                 ("zero_points", c_void_p), ("minimums", c_void_p), ("zero_row_stride", c_int64),
                 ("sub_format", c_int), ("super_group", c_int64), ("sub_scales", c_void_p),
-                ("sub_minimums", c_void_p), ("sub_row_stride", c_int64), ("ggml_type", c_int32)]
+                ("sub_minimums", c_void_p), ("sub_row_stride", c_int64), ("ggml_type", c_int32),
+                ("first_row", c_int64)]
+
+
+class FormatInfo(Struct):
+    _fields_ = [("struct_size", c_size_t), ("name", c_char_p), ("ggml_type", c_int32),
+                ("block", c_int32), ("block_bytes", c_int32), ("width", c_int), ("group", c_int32),
+                ("super_group", c_int32), ("scale_type", c_int), ("zero_kind", c_int),
+                ("zero", c_float), ("sub_format", c_int), ("sub_bits", c_int32),
+                ("flags", c_uint32)]
 
 
 class WeightsInfo(Struct):
     _fields_ = [("struct_size", c_size_t), ("rows", c_int64), ("cols", c_int64), ("width", c_int),
                 ("group", c_int64), ("super_group", c_int64), ("packed_bytes", c_size_t),
                 ("row_step", c_int64), ("table_layout", c_uint32), ("family", c_int),
-                ("layout", c_char_p), ("kernel", c_char_p), ("packed", c_void_p)]
+                ("layout", c_char_p), ("kernel", c_char_p), ("packed", c_void_p),
+                ("native", c_int32)]
 
 
 class PackedPlan(Struct):
     _fields_ = [("struct_size", c_size_t), ("bytes", c_size_t), ("row_step", c_int64),
                 ("table_layout", c_uint32), ("family", c_int), ("layout", c_char_p),
-                ("kernel", c_char_p)]
+                ("kernel", c_char_p), ("native", c_int32)]
 
 
 class Activations(Struct):
     _fields_ = [("struct_size", c_size_t), ("type", c_int), ("cols", c_int64),
                 ("batch", c_int64), ("data", c_void_p), ("stride", c_int64),
                 ("scales", c_void_p), ("scale_group", c_int64), ("scale_stride", c_int64)]
+
+
+class Team(Struct):
+    _fields_ = [("struct_size", c_size_t), ("index", c_int32), ("count", c_int32),
+                ("barrier", c_void_p), ("barrier_host", c_void_p)]
+
+
+class MultiplyArgs(Struct):
+    _fields_ = [("struct_size", c_size_t), ("weights", c_void_p), ("activations", c_void_p),
+                ("tables", c_void_p), ("y", c_void_p), ("stride", c_int64), ("output_type", c_int),
+                ("flags", c_uint32), ("bias", c_void_p), ("row_begin", c_int64),
+                ("row_end", c_int64), ("experts", c_void_p), ("expert_count", c_int64),
+                ("ids", c_void_p), ("uses", c_int64), ("ids_stride", c_int64),
+                ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("team", c_void_p)]
 
 
 class TuneOptions(Struct):
@@ -119,13 +150,15 @@ class TuneOptions(Struct):
 
 STRUCTS = {"tmac_context_options": ContextOptions, "tmac_weights_desc": WeightsDesc,
            "tmac_weights_info": WeightsInfo, "tmac_packed_plan": PackedPlan,
-           "tmac_activations": Activations, "tmac_tune_options": TuneOptions}
+           "tmac_format_info": FormatInfo, "tmac_activations": Activations, "tmac_team": Team,
+           "tmac_multiply_args": MultiplyArgs, "tmac_tune_options": TuneOptions}
 
 # Every pointer to memory or to a handle is a c_void_p. Functions that return a tmac_status come
 # with check() as their errcheck, and so raise instead of returning it.
 _handle_out = POINTER(c_void_p)
 STATUS_FUNCTIONS = {
     "tmac_context_create": [POINTER(ContextOptions), _handle_out],
+    "tmac_format_query": [c_int32, POINTER(FormatInfo)],
     "tmac_weights_desc_ggml": [POINTER(WeightsDesc), c_int32, c_int64, c_int64, c_void_p],
     "tmac_weights_pack": [c_void_p, POINTER(WeightsDesc), _handle_out],
     "tmac_weights_query": [c_void_p, POINTER(WeightsInfo)],
@@ -147,15 +180,19 @@ STATUS_FUNCTIONS = {
     "tmac_matmul": [c_void_p, c_void_p, POINTER(Activations), c_void_p, c_int64],
     "tmac_multiply_rows": [c_void_p, c_void_p, c_size_t, c_int64, c_int64, c_int64, c_void_p,
                            c_int64],
+    "tmac_multiply_workspace": [c_void_p, POINTER(MultiplyArgs), POINTER(c_size_t)],
+    "tmac_multiply": [c_void_p, POINTER(MultiplyArgs)],
     "tmac_tuning_create": [_handle_out],
-    "tmac_tuning_load": [c_void_p, c_char_p],
-    "tmac_tuning_save": [c_void_p, c_char_p],
+    "tmac_tuning_read": [c_void_p, c_char_p, c_size_t],
     "tmac_tune": [c_void_p, c_void_p, POINTER(WeightsDesc), POINTER(TuneOptions)],
 }
 OTHER_FUNCTIONS = {
     "tmac_status_text": (c_char_p, [c_int]),
     "tmac_version_text": (c_char_p, []),
     "tmac_version": (c_uint32, []),
+    "tmac_format_count": (c_int32, []),
+    "tmac_format_find": (c_int32, [c_char_p]),
+    "tmac_format_find_ggml_type": (c_int32, [c_int32]),
     "tmac_context_free": (None, [c_void_p]),
     "tmac_context_isa": (c_char_p, [c_void_p]),
     "tmac_context_isa_mask": (c_uint32, [c_void_p]),
@@ -164,6 +201,8 @@ OTHER_FUNCTIONS = {
     "tmac_tables_free": (None, [c_void_p]),
     "tmac_tuning_free": (None, [c_void_p]),
     "tmac_tuning_count": (c_int64, [c_void_p]),
+    # Fails where it tells how much room it needs.
+    "tmac_tuning_write": (c_int, [c_void_p, c_void_p, c_size_t, POINTER(c_size_t)]),
 }
 
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
-from . import _lib, ggml
+from . import _lib, formats
 from ._arrays import BFLOAT16, FLOATS, Activations, output, row_stride, take, take_bytes
 from ._lib import lib
 from .context import FAMILIES, Context, default_context
+from .formats import WIDTHS
 from .tables import Tables
 
-WIDTHS = {1: _lib.WIDTH_1, 2: _lib.WIDTH_2, 3: _lib.WIDTH_3, 4: _lib.WIDTH_4,
-          "ternary": _lib.WIDTH_TERNARY}
 SUB_FORMATS = {"i8": _lib.SUB_I8, "u4": _lib.SUB_U4}
 
 
@@ -24,7 +23,7 @@ class WeightsInfo(NamedTuple):
 
     rows: int
     cols: int
-    width: Union[int, str]        # 1, 2, 3, 4 or "ternary"
+    width: Union[int, str]        # one of WIDTHS
     group: Union[int, str]        # "row": one scale per row or tensor
     super_group: Union[int, str]  # 0: one level of scales; "row"
     packed_bytes: int
@@ -58,7 +57,7 @@ class Weights(_lib.Owner):
 
         codes         uint8 [rows, cols], one code per byte; with dense=True and cols, rows of codes
                       of `width` bits (ternary: 2), the first in the lowest bits of the first byte
-        width         1, 2, 3, 4 or "ternary" (codes 0, 1, 2)
+        width         bits of a code, or "ternary" (codes 0, 1, 2): one of WIDTHS
         group         columns that share a scale: 16, 32, 64, 128, 256, "row" or "tensor"
         scales        float32 or float16 (bfloat16=True: uint16 that hold bfloat16):
                       [rows, cols / group], with sub-scales [rows, cols / super_group];
@@ -74,7 +73,7 @@ class Weights(_lib.Owner):
         The arrays are copied first if not contiguous, and not needed afterwards.
         """
         if width not in WIDTHS:
-            raise ValueError(f"width must be 1, 2, 3, 4 or 'ternary', not {width!r}")
+            raise ValueError(f"width must be one of {[*WIDTHS]}, not {width!r}")
         if sub_format not in SUB_FORMATS:
             raise ValueError(f"sub_format must be 'i8' or 'u4', not {sub_format!r}")
         if sum(given is not None for given in (zero, zero_points, minimums)) > 1:
@@ -140,11 +139,11 @@ class Weights(_lib.Owner):
                   context: Optional[Context] = None) -> Weights:
         """Packs rows of ggml blocks as they lie in a GGUF file.
 
-        type  a name of GGML_TYPES, or ggml's number (gguf's enum will do)
+        type  a name of FORMATS, or ggml's number (gguf's enum will do)
         data  bytes, memmap, or array of any type; exactly rows * cols / block blocks. Not needed
               afterwards.
         """
-        known = ggml.find(type)
+        known = formats.find(type)
         rows = _lib.integer(rows, "rows")
         cols = _lib.integer(cols, "cols")
         desc = _lib.WeightsDesc()
@@ -230,9 +229,9 @@ class Weights(_lib.Owner):
         byte for byte (TQ1_0: the bytes that ggml writes). Other weights too, where blocks of this
         type hold exactly their kinds of numbers.
 
-        type  a name of GGML_TYPES, or ggml's number
+        type  a name of FORMATS, or ggml's number
         """
-        known = ggml.find(type)
+        known = formats.find(type)
         begin, end = self._rows(begin, end)
         out = np.empty((end - begin, self.cols // known.block * known.bytes), np.uint8)
         lib.tmac_weights_unpack_ggml(self._c, known.number, begin, end, out.ctypes.data, 0)

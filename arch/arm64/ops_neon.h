@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates in arch/family are made of, on NEON. */
+#ifndef TMAC_OPS_NEON_H
+#define TMAC_OPS_NEON_H
+
+#include "neon.h"
+
+#define TEMPLATE NEON_INLINE
+#define UNROLL NEON_UNROLL
+
+enum { LANES = 4 /* floats of a vector */ };
+
+typedef float32x4_t vecf;
+
+TEMPLATE vecf vecf_all(float number)
+{
+    return vdupq_n_f32(number);
+}
+
+TEMPLATE vecf vecf_load(const float *from)
+{
+    return vld1q_f32(from);
+}
+
+TEMPLATE void vecf_store(float *to, vecf v)
+{
+    vst1q_f32(to, v);
+}
+
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32x4_t veci;
+typedef int8x16_t bytes16;
+
+/* Of each four floats those of these numbers. */
+#ifdef __clang__
+#define vecf_fours(v, a, b, c, d) __builtin_shufflevector(v, v, a, b, c, d)
+#else
+#define vecf_fours(v, a, b, c, d) __builtin_shuffle(v, (uint32x4_t){a, b, c, d})
+#endif
+
+/* Packed bytes have no alignment, so all loads are of bytes. */
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from)));
+}
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
+{
+    return (veci)vmovl_u16(vreinterpret_u16_u8(vld1_u8(from)));
+}
+
+TEMPLATE uint8x8_t load_4_bytes(const uint8_t *from)
+{
+    uint32_t bytes;
+
+    memcpy(&bytes, from, sizeof bytes);
+    return vreinterpret_u8_u32(vdup_n_u32(bytes));
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci)vmovl_u16(vget_low_u16(vmovl_u8(load_4_bytes(from))));
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(load_4_bytes(from)))));
+}
+
+/* To the nearest, ties to even. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return vcvtnq_s32_f32(v);
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    return vmaxq_s32(a, b);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    return vmaxvq_s32(v);
+}
+
+TEMPLATE int8x8_t narrow(veci low, veci high)
+{
+    return vmovn_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
+}
+
+/* A table: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    const int8x8_t half = narrow(low, high);
+    const int8x16_t table = vcombine_s8(half, vrev64_s8(vneg_s8(half)));
+
+    vst1q_u8(to, veorq_u8(vreinterpretq_u8_s8(table), vdupq_n_u8(flip)));
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    veci rounded[4];
+
+    NEON_UNROLL
+    for (int i = 0; i < 4; i++)
+        rounded[i] = vecf_round(vecf_load(x + 4 * i) * factor);
+    return vcombine_s8(narrow(rounded[0], rounded[1]), narrow(rounded[2], rounded[3]));
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    return vaddlvq_s8(bytes);
+}
+
+#endif

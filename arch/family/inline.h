@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates of this folder are written in: always-inline functions whose `const` parameters are
+ * constants where they are called, so that widths, sizes of batches and the like decide at compile time
+ * how many registers there are. Each is instantiated as a function that is not inlined, one per set of
+ * constants, and tables of these are what a call chooses by. */
+#ifndef TMAC_INLINE_H
+#define TMAC_INLINE_H
+
+#ifndef INLINE
+#ifdef __OPTIMIZE__
+#define INLINE static inline __attribute__((always_inline))
+#else /* nothing is decided then, and inlining would only take minutes */
+#define INLINE static inline
+#endif
+#endif
+
+/* A function for one set of constants. */
+#define INSTANCE static __attribute__((noinline))
+
+/* Before a loop whose bounds are such constants. */
+#ifndef UNROLL
+#ifdef __clang__
+/* Where an unrolled loop ends an outer one, clang gives its mark to that too, and then warns. */
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+#endif
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates in arch/family are made of, without a CPU's own: four floats, by the compiler's
+ * vectors. */
+#ifndef TMAC_OPS_SCALAR_H
+#define TMAC_OPS_SCALAR_H
+
+#include "scalar.h"
+
+#include "float16.h"
+
+#include <string.h>
+
+#define TEMPLATE static inline
+#define UNROLL
+
+enum { LANES = 4 /* floats of a vector */ };
+
+typedef float vecf __attribute__((vector_size(16)));
+
+TEMPLATE vecf vecf_all(float number)
+{
+    return (vecf){number, number, number, number};
+}
+
+TEMPLATE vecf vecf_load(const float *from)
+{
+    vecf v;
+
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+TEMPLATE void vecf_store(float *to, vecf v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+/* ---- floats: inputs and scales ---------------------------------------------------------------- */
+
+typedef int32_t veci __attribute__((vector_size(16)));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Of each four floats those of these numbers. */
+#ifdef __clang__
+#define vecf_fours(v, a, b, c, d) __builtin_shufflevector(v, v, a, b, c, d)
+#else
+#define vecf_fours(v, a, b, c, d) __builtin_shuffle(v, (veci){a, b, c, d})
+#endif
+
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    uint16_t half[4];
+
+    memcpy(half, from, sizeof half);
+    return (vecf){tmac_f16_to_f32(half[0]), tmac_f16_to_f32(half[1]), tmac_f16_to_f32(half[2]),
+                  tmac_f16_to_f32(half[3])};
+}
+
+TEMPLATE veci veci_load_u16(const uint8_t *from)
+{
+    uint16_t word[4];
+
+    memcpy(word, from, sizeof word);
+    return (veci){word[0], word[1], word[2], word[3]};
+}
+
+TEMPLATE veci veci_load_u8(const uint8_t *from)
+{
+    return (veci){from[0], from[1], from[2], from[3]};
+}
+
+TEMPLATE veci veci_load_i8(const uint8_t *from)
+{
+    return (veci){(int8_t)from[0], (int8_t)from[1], (int8_t)from[2], (int8_t)from[3]};
+}
+
+/* To the nearest, ties to even, of a magnitude below 2^22: where a float has no room for fractions, its
+ * low bits are the integer. */
+TEMPLATE veci vecf_round(vecf v)
+{
+    return (veci)(v + 0x1.8p23f) - 0x4b400000;
+}
+
+TEMPLATE veci veci_max(veci a, veci b)
+{
+    const veci above = a > b;
+    return (a & above) | (b & ~above);
+}
+
+TEMPLATE int32_t veci_most(veci v)
+{
+    int32_t most = v[0];
+
+    for (int i = 1; i < LANES; i++)
+        most = v[i] > most ? v[i] : most;
+    return most;
+}
+
+/* A table: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
+TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+{
+    for (int c = 0; c < 4; c++) {
+        to[c] = (uint8_t)low[c] ^ flip;
+        to[4 + c] = (uint8_t)high[c] ^ flip;
+        to[11 - c] = (uint8_t)-high[c] ^ flip;
+        to[15 - c] = (uint8_t)-low[c] ^ flip;
+    }
+}
+
+/* 16 floats times `factor`, rounded: -128..127. */
+TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+{
+    bytes16 bytes;
+
+    for (int i = 0; i < 16; i += LANES) {
+        const veci rounded = vecf_round(vecf_load(x + i) * factor);
+        for (int j = 0; j < LANES; j++)
+            bytes[i + j] = (int8_t)rounded[j];
+    }
+    return bytes;
+}
+
+TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+{
+    int32_t sum = 0;
+
+    for (int i = 0; i < 16; i++)
+        sum += bytes[i];
+    return sum;
+}
+
+#endif

@@ -13,8 +13,7 @@
 #ifndef TMAC_FAMILY_LOOKUP_H
 #define TMAC_FAMILY_LOOKUP_H
 
-#include "floats.h"
-#include "lookup_stage.h"
+#include "lookup_floats.h"
 
 INLINE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
 {
@@ -45,71 +44,23 @@ INLINE void lookup_rest(struct stream at, int steps, const struct lookup_kind on
     }
 }
 
-/* ---- floats ---------------------------------------------------------------------------------- */
-
-/* The tile's numbers, hidden from the compiler: it would multiply them by what is broadcast from memory
- * as scalars, and broadcast the product through a port that shuffles need. */
-struct tile_floats {
-    vecf unit, offset;
-};
-
-INLINE struct tile_floats tile_floats(const struct tmac_tile *tile)
-{
-    return (struct tile_floats){vecf_here(vecf_all(tile->unit)), vecf_here(vecf_all(tile->offset))};
-}
-
-/* Adds the integers of a block and an input, block number `number` of the chunk. */
-INLINE void add_block(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
-                      int input, const int batch, const bool half, const vecf integers[VECTORS],
-                      vecf acc[VECTORS])
-{
-    const size_t meta = (size_t)number * (size_t)batch + (size_t)input;
-    const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
-    const uint8_t *scale = (const uint8_t *)tile->scale + group;
-    const uint8_t *minimum = tile->minimum ? (const uint8_t *)tile->minimum + group : NULL;
-    const vecf act_sum = vecf_all(tile->act_sum[meta]);
-    const struct float_block block = {vecf_mul(floats->unit, vecf_all(tile->act_scale[meta])),
-                                      act_sum, vecf_mul(floats->offset, act_sum)};
-
-    UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        struct float_rows rows = {.scale = load_scales(scale, i, half)};
-
-        if (minimum)
-            rows.minimum = load_scales(minimum, i, half);
-        acc[i] = minimum ? floats_add(&block, &rows, true, integers[i], acc[i])
-                         : floats_add(&block, &rows, false, integers[i], acc[i]);
-    }
-}
-
-/* f16 scales are a stream of their own beside the codes. */
-INLINE void prefetch_block(const struct tmac_tile *tile, int number)
-{
-    const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
-
-    vec_prefetch_scales((const uint8_t *)tile->scale + group, 2 * TILE_ROWS);
-    if (tile->minimum)
-        vec_prefetch_scales((const uint8_t *)tile->minimum + group, 2 * TILE_ROWS);
-}
-
 /* ---- one input ------------------------------------------------------------------------------- */
 
-INLINE void gemv_block(const struct tmac_tile *tile, const struct tile_floats *floats,
-                         const struct stream *at, int number, const enum part part,
-                         const struct lookup_kind kind, vecf acc[VECTORS])
+INLINE void gemv_block(const struct tile_floats *floats, const struct stream *at, int number,
+                       const enum part part, const struct lookup_kind kind, vecf acc[VECTORS])
 {
     vecf rows[1][VECTORS];
 
     if (kind.half)
-        prefetch_block(tile, number);
+        prefetch_block(floats, number);
     lookup_integers(at, part, kind, rows);
-    add_block(tile, floats, number, 0, 1, kind.half, rows[0], acc);
+    add_block(floats, number, 0, rows[0], acc);
 }
 
-INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+INLINE void gemv(const struct tmac_tile *tile, const struct lookup_kind kind, const bool minimum)
 {
     const int steps = kind.steps ? kind.steps : 1;
-    const struct tile_floats floats = tile_floats(tile);
+    const struct tile_floats floats = tile_floats(tile, false, kind.half, minimum);
     struct stream at = {tile->codes, tile->tables, TABLE_STEP};
     int number = 0, left = tile->steps;
     vecf acc[VECTORS];
@@ -117,16 +68,25 @@ INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind k
     rows_load(tile->y, tile->accumulate, acc);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
         if (!kind.steps)
-            gemv_block(tile, &floats, &at, number++, LOW_HALF, kind, acc);
-        gemv_block(tile, &floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
+            gemv_block(&floats, &at, number++, LOW_HALF, kind, acc);
+        gemv_block(&floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
     }
     if (steps > 1 && left > 0) {
         vecf rows[VECTORS];
 
         kind.rest(at, left, rows);
-        add_block(tile, &floats, number, 0, 1, kind.half, rows, acc);
+        add_block(&floats, number, 0, rows, acc);
     }
     rows_store(acc, tile->y);
+}
+
+/* Of the shortest blocks the floats take a good part of the time. */
+INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+{
+    if (kind.steps == 1 && !tile->minimum)
+        gemv(tile, kind, false);
+    else
+        gemv(tile, kind, tile->minimum != NULL);
 }
 
 /* ---- several inputs --------------------------------------------------------------------------
@@ -159,69 +119,65 @@ INLINE void results_store(const struct results *results, const struct tmac_tile 
     }
 }
 
-INLINE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
-                        int input, const vecf rows[VECTORS], struct results *results)
+INLINE void add_input(const struct tile_floats *floats, int number, int input,
+                      const vecf integers[VECTORS], struct results *results)
 {
     vecf acc[VECTORS];
 
     rows_load(results->y[input], true, acc);
-    add_block(tile, floats, number, input, tile->batch, false, rows, acc);
+    add_block(floats, number, input, integers, acc);
     rows_store(acc, results->y[input]);
 }
 
-INLINE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
-                         struct stream at, int number, const enum part part,
-                         const struct lookup_kind kind, struct results *results)
+INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int number,
+                       const enum part part, const struct lookup_kind kind,
+                       struct results *results)
 {
     const int inputs = inputs_of(kind);
 
-    for (int n = 0; n < tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
+    for (int n = 0; n < floats->tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
         vecf rows[MOST_INPUTS][VECTORS];
 
         lookup_integers(&at, part, kind, rows);
+        __asm__ volatile(""); /* keeps gcc from making a loop of its own for each of the inputs */
         for (int i = 0; i < inputs; i++)
-            add_input(tile, floats, number, n + i, rows[i], results);
+            add_input(floats, number, n + i, rows[i], results);
     }
 }
 
-INLINE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
-                        struct stream at, int number, int steps, lookup_rest_fn *rest,
-                        struct results *results)
+INLINE void gemm_rest(const struct tile_floats *floats, struct stream at, int number, int steps,
+                      lookup_rest_fn *rest, struct results *results)
 {
-    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < floats->tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
 
         rest(at, steps, rows);
-        add_input(tile, floats, number, n, rows, results);
+        add_input(floats, number, n, rows, results);
     }
 }
 
 INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
 {
-    const struct tmac_tile own = *whole, *const tile = &own;
+    const struct tmac_tile tile = *whole; /* which no store can change */
     const int steps = kind.steps ? kind.steps : 1;
-    const struct tile_floats floats = tile_floats(tile);
+    const struct tile_floats floats = tile_floats(&tile, true, false, tile.minimum != NULL);
     _Alignas(64) uint8_t split[4 * 4 * 8 * TILE_ROWS];
-    struct stream at = {tile->codes, tile->tables, (size_t)tile->batch * TABLE_STEP};
-    int number = 0, left = tile->steps;
+    struct stream at = {tile.codes, tile.tables, (size_t)tile.batch * TABLE_STEP};
+    int number = 0, left = tile.steps;
     struct results results;
 
-    results_load(&results, tile);
+    results_load(&results, &tile);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
-        struct stream from = at;
+        const struct stream from = {split, at.tables, at.table_stride};
 
-        if (kind.split) {
-            lookup_split(at.codes, steps, kind.width, split);
-            from.codes = split;
-        }
+        lookup_split(at.codes, steps, kind.width, split);
         if (!kind.steps)
-            gemm_block(tile, &floats, from, number++, LOW_HALF, kind, &results);
-        gemm_block(tile, &floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind,
-                   &results);
+            gemm_block(&floats, from, number++, LOW_HALF, kind, &results);
+        gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, &results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
-    results_store(&results, tile);
+        gemm_rest(&floats, at, number, left, kind.rest, &results);
+    results_store(&results, &tile);
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */

@@ -170,7 +170,6 @@ INLINE void short_integers(const struct stream *at, const int steps, const int w
     struct stream from = *at;
     struct sum16 sum;
 
-    UNROLL
     for (int s = 0; s < steps; s += fold, from = stream_after(&from, fold, width, split)) {
         if (!split)
             vec_prefetch(from.codes, step_bytes(width, false) * (size_t)fold);

@@ -14,16 +14,16 @@
 
 #include "lookup_stage.h"
 
-/* Blocks whose indices are too many for the registers. */
+/* Blocks whose indices are too many for the registers: these are read from memory, step by step. */
 INLINE bool is_long(const struct lookup_kind kind)
 {
-    return kind.steps == 4 && planes_of(kind.width) > 1;
+    return kind.steps * planes_of(kind.width) > 4;
 }
 
 /* Several inputs share what is read of the indices. */
 INLINE int inputs_of(const struct lookup_kind kind)
 {
-    return !kind.split ? 1 : is_long(kind) ? 2 * QUAD_INPUTS : QUAD_INPUTS;
+    return !kind.split ? 1 : is_long(kind) && kind.steps == 4 ? 2 * QUAD_INPUTS : QUAD_INPUTS;
 }
 
 /* Index vectors of a plane: [low, high][VECTORS] half-bytes. */

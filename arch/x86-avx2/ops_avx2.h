@@ -134,11 +134,6 @@ TEMPLATE void vecf_store(float *to, vecf v)
     _mm256_storeu_ps(to, v);
 }
 
-TEMPLATE vecf vecf_from_ints(const int32_t *from)
-{
-    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)from));
-}
-
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly. */

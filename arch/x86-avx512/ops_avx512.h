@@ -135,11 +135,6 @@ TEMPLATE void vecf_store(float *to, vecf v)
     _mm512_storeu_ps(to, v);
 }
 
-TEMPLATE vecf vecf_from_ints(const int32_t *from)
-{
-    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
-}
-
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly.
@@ -337,16 +332,6 @@ TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
 TEMPLATE int32_t sums16_total(sums16 sums, int count)
 {
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
-}
-
-TEMPLATE veci veci_zero(void)
-{
-    return (veci)_mm512_setzero_si512();
-}
-
-TEMPLATE vecf vecf_from(veci v)
-{
-    return _mm512_cvtepi32_ps((__m512i)v);
 }
 
 /* One number per 32-bit lane. */

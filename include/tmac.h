@@ -462,9 +462,11 @@ typedef enum tmac_activation_type {
     TMAC_ACTIVATION_I8 = 3 /* x = data * scale */
 } tmac_activation_type;
 
-/* N inputs of K activations. NaN or infinity in an input makes all its results NaN, and so do
- * magnitudes so great that the sum over 4 neighbours, or over a block (at most 128 activations that
- * share a scale), is beyond FLT_MAX. A block counts as zero when its greatest magnitude (lookup
+/* N inputs of K activations. NaN or infinity in an input makes all its results NaN; in the lookup
+ * family so do magnitudes of 4 neighbours (k a multiple of 4 and on) whose sum is beyond FLT_MAX. Other
+ * magnitudes so great that a sum over a block (at most 128 activations that share a scale) or a
+ * result is beyond FLT_MAX make results of this input infinite or NaN; which, and where one is still
+ * finite, depends on the weights and their layout, not on the machine. A block counts as zero when its greatest magnitude (lookup
  * tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
 typedef struct tmac_activations {
     size_t struct_size;

@@ -6,6 +6,7 @@
 #include "support/half.h"
 #include "support/problem.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,75 @@ static void test_not_finite(void **state)
     for_each(check_not_finite);
 }
 
+/* ---- magnitudes beyond what floats can sum --------------------------------------------------- */
+
+static const struct great {
+    int64_t at[3];  /* 0: none, after the first */
+    float value[3];
+} greats[] = {
+    {{5}, {3.3e38f}}, /* alone it is an activation like others */
+    {{4, 7}, {2e38f, 2e38f}},
+    {{4, 7}, {2e38f, -2e38f}},
+    {{256, 258, 259}, {1.5e38f, 1.5e38f, -1.5e38f}},
+    {{4, 8}, {2e38f, 2e38f}}, /* of one block, but not 4 neighbours */
+    {{4, 8}, {2e38f, -2e38f}},
+    {{8, 12, 500}, {3e38f, -3e38f, 3e38f}},
+    {{4, 500}, {3e38f, 3e38f}}, /* of two blocks */
+};
+
+/* Whether 4 neighbours' magnitudes sum up to more than a float can be. */
+static bool beyond_in_four(const float *x)
+{
+    double four = 0;
+
+    for (int k = 0; k < COLS; k++) {
+        four = (k % 4 ? four : 0) + fabs((double)x[k]);
+        if (four > (double)FLT_MAX)
+            return true;
+    }
+    return false;
+}
+
+/* NaN where lookup cannot build its tables. Else it may be anything, but what scalar gives to the bit,
+ * and the other inputs' results stay as they are. */
+static void check_great_values(const struct problem *p, const tmac_context *context,
+                               const tmac_weights *weights)
+{
+    const int64_t input = 4;
+    tmac_activations x = problem_activations(p, BATCH);
+    float *copy = malloc(BATCH * COLS * sizeof *copy), *y, *scalar;
+
+    x.data = copy;
+    for (size_t g = 0; g < COUNT(greats); g++) {
+        memcpy(copy, p->x, BATCH * COLS * sizeof *copy);
+        for (int i = 0; i < 3; i++)
+            if (i == 0 || greats[g].at[i])
+                copy[input * COLS + greats[g].at[i]] = greats[g].value[i];
+        const bool is_nan =
+            p->info.family == TMAC_FAMILY_LOOKUP && beyond_in_four(copy + input * COLS);
+        y = multiply(context, weights, &x);
+        scalar = context == p->context ? NULL : multiply(p->context, p->weights, &x);
+        CHECK(!scalar || check_floats(y, scalar, BATCH * ROWS) == BATCH * ROWS, "%s, %s, %s: great %zu",
+              matrix_name(&p->matrix.kind), p->info.layout, tmac_context_isa(context), g);
+        for (int64_t n = 0; n < BATCH; n++)
+            for (int64_t r = 0; r < ROWS; r++) {
+                const float got = y[n * ROWS + r];
+                CHECK(n != input ? got == p->y[n * ROWS + r] : !is_nan || isnan(got),
+                      "%s, %s, %s: great %zu: input %d, row %d: %g", matrix_name(&p->matrix.kind),
+                      p->info.layout, tmac_context_isa(context), g, (int)n, (int)r, (double)got);
+            }
+        free(y);
+        free(scalar);
+    }
+    free(copy);
+}
+
+static void test_great_values(void **state)
+{
+    (void)state;
+    for_each(check_great_values);
+}
+
 /* A NaN or infinite scale of int8 activations, and infinite halves. */
 static void check_not_finite_types(const struct problem *p, const tmac_context *context,
                          const tmac_weights *weights)
@@ -385,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_floats),    cmocka_unit_test(test_int8_as_floats),
         cmocka_unit_test(test_int8_is_exact),  cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_great_values),
         cmocka_unit_test(test_not_finite_types), cmocka_unit_test(test_zero_and_tiny),
         cmocka_unit_test(test_zero_scales),
     };

@@ -111,28 +111,29 @@ static const char *use_in_child(const tmac_context *context, const tmac_weights 
     return failed || threads_now() <= 1 ? failed : "a thread was started";
 }
 
-static int failed_in(const char *where, const tmac_context *context, const tmac_weights *weights)
+static int in_child(const tmac_context *context, const tmac_weights *weights, const char *which)
 {
     const char *failed;
 
     alarm(SECONDS); /* a hang ends by a signal */
     failed = use_in_child(context, weights);
     if (failed)
-        fprintf(stderr, "    in %s: %s\n", where, failed);
-    return failed != NULL;
+        fprintf(stderr, "    in the %s: %s\n", which, failed);
+    return failed ? 1 : 0;
 }
 
-/* Does the work in a child, and in a child of the child; its end is the child's. */
-static void child(const tmac_context *context, const tmac_weights *weights)
+/* In a child, and in a child of it. */
+static int in_children(const tmac_context *context, const tmac_weights *weights)
 {
-    int status = failed_in("a child", context, weights);
-    const pid_t pid = status ? -1 : fork();
+    const int failed = in_child(context, weights, "child");
+    const pid_t pid = fork();
+    int status = 1;
 
     if (pid == 0)
-        _exit(failed_in("a child's child", context, weights));
+        _exit(in_child(context, weights, "grandchild"));
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        status = 1;
-    _exit(status != 0);
+        return 1;
+    return failed || status;
 }
 
 static void test_fork(void **state)
@@ -158,7 +159,7 @@ static void test_fork(void **state)
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0)
-        child(context, weights);
+        _exit(in_children(context, weights));
     CHECK(pid > 0 && waitpid(pid, &status, 0) == pid, "no child");
     CHECK(!WIFSIGNALED(status), "the child ends by signal %d%s", WTERMSIG(status),
           WTERMSIG(status) == SIGALRM ? ": it hangs" : "");

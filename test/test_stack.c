@@ -31,7 +31,7 @@ static const bool strict = true;
 static const bool strict = true;
 #endif
 
-static const int64_t batches[] = {1, 2, 4, 8, 32, MAX_BATCH};
+static const int64_t batches[] = {1, 2, 4, 8, 13, 32, MAX_BATCH};
 static float x[MAX_BATCH * COLS], y[MAX_BATCH * ROWS], floats[ROWS * COLS];
 static uint8_t blocks[ROWS * COLS * 2];
 
@@ -203,12 +203,12 @@ static void run_here(void *host, int count, tmac_task_fn *task, void *arg)
         task(arg, i);
 }
 
-static void measure_batches(struct work *w, const char *what)
+static void measure_batches(struct work *w, int64_t most, const char *what)
 {
     char where[256];
 
     CHECK_OK(tmac_tables_create(w->context, w->weights, MAX_BATCH, &w->tables));
-    for (size_t b = 0; b < COUNT(batches); b++) {
+    for (size_t b = 0; b < COUNT(batches) && batches[b] <= most; b++) {
         w->activations.batch = batches[b];
         snprintf(where, sizeof where, "%s, batch %d", what, (int)batches[b]);
         measure(w, BUILD, where);
@@ -240,7 +240,8 @@ static void measure_weights(struct work *w, const tmac_weights_desc *desc, int32
     measure(w, UNPACK, what);
     if (ggml_type >= 0)
         measure(w, UNPACK_GGML, what);
-    measure_batches(w, what);
+    if (info.native || strcmp(tmac_context_isa(w->context), "scalar") == 0) /* slow once is enough */
+        measure_batches(w, info.native ? MAX_BATCH : 8, what);
     tmac_weights_free(w->weights);
 }
 

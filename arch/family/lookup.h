@@ -13,17 +13,16 @@
 #ifndef TMAC_FAMILY_LOOKUP_H
 #define TMAC_FAMILY_LOOKUP_H
 
-#include "floats_lookup.h"
-#include "lookup_stage.h"
+#include "lookup_floats.h"
 
-TEMPLATE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
+INLINE void rows_load(const float *y, bool accumulate, vecf acc[VECTORS])
 {
     UNROLL
     for (int i = 0; i < VECTORS; i++)
         acc[i] = accumulate ? vecf_load(y + LANES * i) : vecf_all(0);
 }
 
-TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
+INLINE void rows_store(const vecf acc[VECTORS], float *y)
 {
     UNROLL
     for (int i = 0; i < VECTORS; i++)
@@ -31,7 +30,7 @@ TEMPLATE void rows_store(const vecf acc[VECTORS], float *y)
 }
 
 /* The last block of a chunk, where it is short: rare enough to go step by step. */
-TEMPLATE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
+INLINE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
                           vecf sum[VECTORS])
 {
     for (int i = 0; i < VECTORS; i++)
@@ -47,21 +46,21 @@ TEMPLATE void lookup_rest(struct stream at, int steps, const struct lookup_kind 
 
 /* ---- one input ------------------------------------------------------------------------------- */
 
-TEMPLATE void gemv_block(const struct tmac_tile *tile, const struct tile_floats *floats,
-                         const struct stream *at, int number, const enum part part,
-                         const struct lookup_kind kind, vecf acc[VECTORS])
+INLINE void gemv_block(const struct tile_floats *floats, const struct stream *at, int number,
+                       const enum part part, const struct lookup_kind kind, vecf acc[VECTORS])
 {
-    const struct block_floats block = block_floats(tile, floats, number, 0, 1, kind.half);
     vecf rows[1][VECTORS];
 
+    if (kind.half)
+        prefetch_block(floats, number);
     lookup_integers(at, part, kind, rows);
-    block_add(&block, rows[0], acc);
+    add_block(floats, number, 0, rows[0], acc);
 }
 
-TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+INLINE void gemv(const struct tmac_tile *tile, const struct lookup_kind kind, const bool minimum)
 {
     const int steps = kind.steps ? kind.steps : 1;
-    const struct tile_floats floats = tile_floats(tile);
+    const struct tile_floats floats = tile_floats(tile, false, kind.half, minimum);
     struct stream at = {tile->codes, tile->tables, TABLE_STEP};
     int number = 0, left = tile->steps;
     vecf acc[VECTORS];
@@ -69,17 +68,25 @@ TEMPLATE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind
     rows_load(tile->y, tile->accumulate, acc);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
         if (!kind.steps)
-            gemv_block(tile, &floats, &at, number++, LOW_HALF, kind, acc);
-        gemv_block(tile, &floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
+            gemv_block(&floats, &at, number++, LOW_HALF, kind, acc);
+        gemv_block(&floats, &at, number++, kind.steps ? kind.whole : HIGH_HALF, kind, acc);
     }
     if (steps > 1 && left > 0) {
-        const struct block_floats block = block_floats(tile, &floats, number, 0, 1, kind.half);
         vecf rows[VECTORS];
 
         kind.rest(at, left, rows);
-        block_add(&block, rows, acc);
+        add_block(&floats, number, 0, rows, acc);
     }
     rows_store(acc, tile->y);
+}
+
+/* Of the shortest blocks the floats take a good part of the time. */
+INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind kind)
+{
+    if (kind.steps == 1 && !tile->minimum)
+        gemv(tile, kind, false);
+    else
+        gemv(tile, kind, tile->minimum != NULL);
 }
 
 /* ---- several inputs --------------------------------------------------------------------------
@@ -92,7 +99,7 @@ struct results {
     _Alignas(64) float y[TMAC_MAX_PANEL][TILE_ROWS];
 };
 
-TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile)
+INLINE void results_load(struct results *results, const struct tmac_tile *tile)
 {
     for (int n = 0; n < tile->batch; n++) {
         vecf rows[VECTORS];
@@ -102,7 +109,7 @@ TEMPLATE void results_load(struct results *results, const struct tmac_tile *tile
     }
 }
 
-TEMPLATE void results_store(const struct results *results, const struct tmac_tile *tile)
+INLINE void results_store(const struct results *results, const struct tmac_tile *tile)
 {
     for (int n = 0; n < tile->batch; n++) {
         vecf rows[VECTORS];
@@ -112,71 +119,65 @@ TEMPLATE void results_store(const struct results *results, const struct tmac_til
     }
 }
 
-TEMPLATE void add_input(const struct tmac_tile *tile, const struct tile_floats *floats, int number,
-                        int input, const vecf rows[VECTORS], struct results *results)
+INLINE void add_input(const struct tile_floats *floats, int number, int input,
+                      const vecf integers[VECTORS], struct results *results)
 {
-    const struct block_floats block =
-        block_floats(tile, floats, number, input, tile->batch, false);
     vecf acc[VECTORS];
 
     rows_load(results->y[input], true, acc);
-    block_add(&block, rows, acc);
+    add_block(floats, number, input, integers, acc);
     rows_store(acc, results->y[input]);
 }
 
-TEMPLATE void gemm_block(const struct tmac_tile *tile, const struct tile_floats *floats,
-                         struct stream at, int number, const enum part part,
-                         const struct lookup_kind kind, struct results *results)
+INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int number,
+                       const enum part part, const struct lookup_kind kind,
+                       struct results *results)
 {
     const int inputs = inputs_of(kind);
 
-    for (int n = 0; n < tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
+    for (int n = 0; n < floats->tile->batch; n += inputs, at.tables += inputs * TABLE_STEP) {
         vecf rows[MOST_INPUTS][VECTORS];
 
         lookup_integers(&at, part, kind, rows);
+        __asm__ volatile(""); /* keeps gcc from making a loop of its own for each of the inputs */
         for (int i = 0; i < inputs; i++)
-            add_input(tile, floats, number, n + i, rows[i], results);
+            add_input(floats, number, n + i, rows[i], results);
     }
 }
 
-TEMPLATE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
-                        struct stream at, int number, int steps, lookup_rest_fn *rest,
-                        struct results *results)
+INLINE void gemm_rest(const struct tile_floats *floats, struct stream at, int number, int steps,
+                      lookup_rest_fn *rest, struct results *results)
 {
-    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < floats->tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
 
         rest(at, steps, rows);
-        add_input(tile, floats, number, n, rows, results);
+        add_input(floats, number, n, rows, results);
     }
 }
 
-TEMPLATE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
+INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind kind)
 {
-    const struct tmac_tile own = *whole, *const tile = &own;
+    const struct tmac_tile tile = *whole; /* which no store can change */
     const int steps = kind.steps ? kind.steps : 1;
-    const struct tile_floats floats = tile_floats(tile);
+    const struct tile_floats floats = tile_floats(&tile, true, false, tile.minimum != NULL);
     _Alignas(64) uint8_t split[4 * 4 * 8 * TILE_ROWS];
-    struct stream at = {tile->codes, tile->tables, (size_t)tile->batch * TABLE_STEP};
-    int number = 0, left = tile->steps;
+    struct stream at = {tile.codes, tile.tables, (size_t)tile.batch * TABLE_STEP};
+    int number = 0, left = tile.steps;
     struct results results;
 
-    results_load(&results, tile);
+    results_load(&results, &tile);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
-        struct stream from = at;
+        const struct stream from = {split, at.tables, at.table_stride};
 
-        if (kind.split) {
-            lookup_split(at.codes, steps, kind.width, split);
-            from.codes = split;
-        }
+        lookup_split(at.codes, steps, kind.width, split);
         if (!kind.steps)
-            gemm_block(tile, &floats, from, number++, LOW_HALF, kind, &results);
-        gemm_block(tile, &floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind,
-                   &results);
+            gemm_block(&floats, from, number++, LOW_HALF, kind, &results);
+        gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, &results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
-    results_store(&results, tile);
+        gemm_rest(&floats, at, number, left, kind.rest, &results);
+    results_store(&results, &tile);
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
@@ -194,7 +195,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
 }
 
 #define LOOKUP_LEAF(name, walk, ...)                                                               \
-    static void name(const struct tmac_tile *tile)                                                 \
+    INSTANCE void name(const struct tmac_tile *tile)                                               \
     {                                                                                              \
         walk(tile, (struct lookup_kind){__VA_ARGS__});                                             \
     }
@@ -205,7 +206,7 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
     LOOKUP_LEAF(name##_4, walk, .steps = 4, __VA_ARGS__)
 
 #define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
-    static void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
+    INSTANCE void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
     {                                                                                              \
         const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
         lookup_rest(at, steps, one, rows);                                                         \

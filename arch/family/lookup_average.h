@@ -11,13 +11,13 @@
 
 _Static_assert((int)ROWS == (int)TILE_ROWS, "a vector is all rows of a tile");
 
-TEMPLATE int inputs_of(const struct lookup_kind kind)
+INLINE int inputs_of(const struct lookup_kind kind)
 {
     (void)kind;
     return 1;
 }
 
-TEMPLATE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
+INLINE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
 {
     const vec a = vec_look_up(table0, index0);
     const vec b = vec_look_up(table1, index1);
@@ -30,7 +30,7 @@ TEMPLATE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
  * instructions: a load of its own would be one more micro-operation, and the kernels of AVX2 are bound
  * by the four that a core can start in a cycle. `again` is `step`, but the compiler must not know, for
  * it would join the loads. */
-TEMPLATE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
+INLINE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
                        const int j, const enum part part, const int planes, const bool split,
                        struct sum8 *sum)
 {
@@ -59,14 +59,14 @@ TEMPLATE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t 
     }
 }
 
-TEMPLATE void join_planes(struct sum8 *sum, const struct sum8 *other, const int planes)
+INLINE void join_planes(struct sum8 *sum, const struct sum8 *other, const int planes)
 {
     UNROLL
     for (int p = 0; p < planes; p++)
         sum[p] = sum8_join(sum[p], other[p]);
 }
 
-TEMPLATE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
+INLINE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
                        const int j, const enum part part, const int planes, const bool split,
                        struct sum8 *sum)
 {
@@ -81,7 +81,7 @@ TEMPLATE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t 
 }
 
 /* (sum2 * 2 + sum1) * 2 + sum0 from above, the means from below. */
-TEMPLATE struct sum8 join_weighted(const struct sum8 *sum, const int width)
+INLINE struct sum8 join_weighted(const struct sum8 *sum, const int width)
 {
     struct sum8 all;
 
@@ -99,7 +99,7 @@ TEMPLATE struct sum8 join_weighted(const struct sum8 *sum, const int width)
 }
 
 /* A step of a digit: all planes, but for 4 bits two. */
-TEMPLATE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const int width,
+INLINE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const int width,
                                const enum part part, const bool split)
 {
     const int planes = width == TMAC_WIDTH_4 ? 2 : planes_of(width);
@@ -115,7 +115,7 @@ TEMPLATE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const
 }
 
 /* `fold` steps in one reduction. */
-TEMPLATE struct sum16 digit_total(const struct stream *from, const int width, const int digit,
+INLINE struct sum16 digit_total(const struct stream *from, const int width, const int digit,
                                   const enum part part, const int fold, const bool split)
 {
     const uint8_t *codes = from->codes + (size_t)digit * 2 * plane_bytes(split);
@@ -134,7 +134,7 @@ TEMPLATE struct sum16 digit_total(const struct stream *from, const int width, co
     return sum8_total(sum[0], entries_log2 + sum8_planes_log2(width) + fold / 2);
 }
 
-TEMPLATE struct sum16 total(const struct stream *from, const int width, const enum part part,
+INLINE struct sum16 total(const struct stream *from, const int width, const enum part part,
                             const int fold, const bool split)
 {
     const struct sum16 low = digit_total(from, width, 0, part, fold, split);
@@ -147,7 +147,7 @@ TEMPLATE struct sum16 total(const struct stream *from, const int width, const en
 
 /* What the entries' + 128 adds up to per step; with means also the 1/2 that two averages round up by
  * in the middle. */
-TEMPLATE int step_bias(const int width, const enum part part)
+INLINE int step_bias(const int width, const enum part part)
 {
     const int weight = width == TMAC_WIDTH_TERNARY ? 2 : (1 << planes_of(width)) - 1;
 
@@ -155,14 +155,14 @@ TEMPLATE int step_bias(const int width, const enum part part)
 }
 
 /* Steps that one reduction takes: see lookup_sums.h. */
-TEMPLATE int most_folded(const int width)
+INLINE int most_folded(const int width)
 {
     return width == TMAC_WIDTH_3 || width == TMAC_WIDTH_4 ? 1 : width == TMAC_WIDTH_2 ? 2 : 4;
 }
 
 /* Steps that fit 16 bits without a sign: 255 * 8 * 7 * 4 = 57120 at 3 bits, and for two steps of 4
  * bits 255 * 8 * 15 * 2 = 61200. */
-TEMPLATE void short_integers(const struct stream *at, const int steps, const int width,
+INLINE void short_integers(const struct stream *at, const int steps, const int width,
                              const enum part part, const bool split, vecf rows[VECTORS])
 {
     const int most = most_folded(width), fold = steps < most ? steps : most;
@@ -170,7 +170,6 @@ TEMPLATE void short_integers(const struct stream *at, const int steps, const int
     struct stream from = *at;
     struct sum16 sum;
 
-    UNROLL
     for (int s = 0; s < steps; s += fold, from = stream_after(&from, fold, width, split)) {
         if (!split)
             vec_prefetch(from.codes, step_bytes(width, false) * (size_t)fold);
@@ -180,7 +179,7 @@ TEMPLATE void short_integers(const struct stream *at, const int steps, const int
     vec_to_floats(sum.low, sum.high, bias, rows);
 }
 
-TEMPLATE void lookup_integers(const struct stream *at, const enum part part,
+INLINE void lookup_integers(const struct stream *at, const enum part part,
                               const struct lookup_kind kind, vecf rows[][VECTORS])
 {
     const int steps = kind.steps ? kind.steps : 1;
@@ -199,7 +198,7 @@ TEMPLATE void lookup_integers(const struct stream *at, const enum part part,
 }
 
 /* Half-bytes to bytes, for every plane of `steps` cells. */
-TEMPLATE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
+INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
     for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
         for (int at = 0; at < 4 * TILE_ROWS; at += ROWS) {

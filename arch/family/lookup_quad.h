@@ -14,20 +14,20 @@
 
 #include "lookup_stage.h"
 
-/* Blocks whose indices are too many for the registers. */
-TEMPLATE bool is_long(const struct lookup_kind kind)
+/* Blocks whose indices are too many for the registers: these are read from memory, step by step. */
+INLINE bool is_long(const struct lookup_kind kind)
 {
-    return kind.steps == 4 && planes_of(kind.width) > 1;
+    return kind.steps * planes_of(kind.width) > 4;
 }
 
 /* Several inputs share what is read of the indices. */
-TEMPLATE int inputs_of(const struct lookup_kind kind)
+INLINE int inputs_of(const struct lookup_kind kind)
 {
-    return !kind.split ? 1 : is_long(kind) ? 2 * QUAD_INPUTS : QUAD_INPUTS;
+    return !kind.split ? 1 : is_long(kind) && kind.steps == 4 ? 2 * QUAD_INPUTS : QUAD_INPUTS;
 }
 
 /* Index vectors of a plane: [low, high][VECTORS] half-bytes. */
-TEMPLATE vec quad_index_at(const uint8_t *plane, const bool high, const int i, const bool split)
+INLINE vec quad_index_at(const uint8_t *plane, const bool high, const int i, const bool split)
 {
     const uint8_t *at = plane + i * (int)sizeof(vec);
 
@@ -35,8 +35,8 @@ TEMPLATE vec quad_index_at(const uint8_t *plane, const bool high, const int i, c
 }
 
 /* One plane, one half of the step's tables, all rows. */
-TEMPLATE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool high, vec weights,
-                        const struct lookup_kind kind, veci sum[][VECTORS])
+INLINE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool high, vec weights,
+                        const struct lookup_kind kind, vec sum[][VECTORS])
 {
     UNROLL
     for (int n = 0; n < inputs_of(kind); n++) {
@@ -49,8 +49,8 @@ TEMPLATE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool 
     }
 }
 
-TEMPLATE void quad_step(const struct stream *step, const enum part part,
-                        const struct lookup_kind kind, veci sum[][VECTORS])
+INLINE void quad_step(const struct stream *step, const enum part part,
+                        const struct lookup_kind kind, vec sum[][VECTORS])
 {
     if (!kind.split)
         vec_prefetch(step->codes, step_bytes(kind.width, false));
@@ -66,16 +66,16 @@ TEMPLATE void quad_step(const struct stream *step, const enum part part,
     }
 }
 
-TEMPLATE void lookup_integers(const struct stream *at, const enum part part,
+INLINE void lookup_integers(const struct stream *at, const enum part part,
                               const struct lookup_kind kind, vecf rows[][VECTORS])
 {
     const int steps = kind.steps ? kind.steps : 1;
     struct stream step = *at;
-    veci sum[MOST_INPUTS][VECTORS];
+    vec sum[MOST_INPUTS][VECTORS];
 
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
-            sum[n][i] = veci_zero();
+            sum[n][i] = vec_zero();
     if (is_long(kind)) /* gcc would keep a second copy of the indices if this were unrolled */
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
             quad_step(&step, part, kind, sum);
@@ -85,10 +85,10 @@ TEMPLATE void lookup_integers(const struct stream *at, const enum part part,
             quad_step(&step, part, kind, sum);
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
-            rows[n][i] = vecf_from(sum[n][i]);
+            rows[n][i] = vecf_convert(sum[n][i]);
 }
 
-TEMPLATE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
+INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
     UNROLL
     for (int plane = 0; plane < steps * planes_of(width); plane++)

@@ -2,7 +2,7 @@
  * Lookup: what an integer stage gets and gives. A template; before it come the set's ops and
  *     enum { TILE_ROWS = ... };
  * An integer stage is a header that defines
- *     TEMPLATE void lookup_integers(const struct stream *at, enum part part, struct lookup_kind kind,
+ *     INLINE void lookup_integers(const struct stream *at, enum part part, struct lookup_kind kind,
  *                                   vecf rows[][VECTORS]);
  * which gives I of struct tmac_tile for kind.batch inputs, over kind.steps steps or the part of a
  * step, as floats in the order of the rows. */
@@ -35,27 +35,27 @@ struct lookup_kind {
     lookup_rest_fn *rest;
 };
 
-TEMPLATE int planes_of(const int width)
+INLINE int planes_of(const int width)
 {
     return width == TMAC_WIDTH_TERNARY ? 2 : width;
 }
 
-TEMPLATE size_t plane_bytes(const bool split)
+INLINE size_t plane_bytes(const bool split)
 {
     return split ? 8 * TILE_ROWS : 4 * TILE_ROWS;
 }
 
-TEMPLATE size_t step_bytes(const int width, const bool split)
+INLINE size_t step_bytes(const int width, const bool split)
 {
     return (size_t)planes_of(width) * plane_bytes(split);
 }
 
-TEMPLATE bool is_whole(const enum part part)
+INLINE bool is_whole(const enum part part)
 {
     return part >= WHOLE_STEP;
 }
 
-TEMPLATE struct stream stream_after(const struct stream *at, const int steps, const int width,
+INLINE struct stream stream_after(const struct stream *at, const int steps, const int width,
                                     const bool split)
 {
     return (struct stream){at->codes + (size_t)steps * step_bytes(width, split),

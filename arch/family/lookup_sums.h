@@ -34,13 +34,13 @@ struct sum16 {
     vec low, high;
 };
 
-TEMPLATE struct sum8 sum8_join(struct sum8 a, struct sum8 b)
+INLINE struct sum8 sum8_join(struct sum8 a, struct sum8 b)
 {
     return (struct sum8){vec_here(vec_add8(a.sum, b.sum)), vec_avg8(a.mean, b.mean)};
 }
 
 /* Puts a plane of twice the weight above: see the picture at the top. */
-TEMPLATE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
+INLINE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
 {
     const vec twice = vec_add8(high.sum, high.sum);
 
@@ -48,25 +48,25 @@ TEMPLATE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
 }
 
 /* Planes make room for their weights: log2 of 2 (ternary), 4 or 8. */
-TEMPLATE int sum8_planes_log2(const int width)
+INLINE int sum8_planes_log2(const int width)
 {
     return width == TMAC_WIDTH_1 ? 0 : width == TMAC_WIDTH_TERNARY ? 1 : width == TMAC_WIDTH_3 ? 3 : 2;
 }
 
-TEMPLATE struct sum8 sum8_lowest(struct sum8 plane)
+INLINE struct sum8 sum8_lowest(struct sum8 plane)
 {
     return (struct sum8){plane.sum, vec_avg8(plane.mean, vec_bytes(0))};
 }
 
 /* total = mean * 2^shift - excess; shift <= 6 keeps the multiplier in an int8. */
-TEMPLATE vec sum8_excess(struct sum8 s, const int shift)
+INLINE vec sum8_excess(struct sum8 s, const int shift)
 {
     const vec kept = vec_bytes((char)(0xff << shift));
 
     return vec_sub8(vec_and(vec_left16(s.mean, shift), kept), s.sum);
 }
 
-TEMPLATE struct sum16 sum8_total(struct sum8 s, const int shift)
+INLINE struct sum16 sum8_total(struct sum8 s, const int shift)
 {
     const vec multiplier = vec_words((short)(0xff00 | 1 << shift));
     const vec excess = sum8_excess(s, shift);
@@ -77,12 +77,12 @@ TEMPLATE struct sum16 sum8_total(struct sum8 s, const int shift)
     };
 }
 
-TEMPLATE struct sum16 sum16_add(struct sum16 a, struct sum16 b)
+INLINE struct sum16 sum16_add(struct sum16 a, struct sum16 b)
 {
     return (struct sum16){vec_add16(a.low, b.low), vec_add16(a.high, b.high)};
 }
 
-TEMPLATE struct sum16 sum16_times4(struct sum16 a)
+INLINE struct sum16 sum16_times4(struct sum16 a)
 {
     return (struct sum16){vec_left16(a.low, 2), vec_left16(a.high, 2)};
 }

@@ -83,46 +83,4 @@ AVX2_TEMPLATE __m256 avx2_scales(const uint8_t *scales, int row, const bool half
     return _mm256_loadu_ps((const float *)(const void *)scales + row);
 }
 
-/* What a block and an input bring to the float stage of struct tmac_tile. */
-struct avx2_block {
-    __m256 act_scale, act_sum, offset;
-    const uint8_t *scale;   /* [tile_rows], floats or f16 */
-    const uint8_t *minimum; /* the same, or NULL */
-    bool half;
-};
-
-/* `batch`, `minimum` and `half` are the tile's. Templates that know them pass constants. */
-AVX2_TEMPLATE struct avx2_block avx2_block(const struct tmac_tile *tile, int number, int input,
-                                           const int batch, const bool minimum, const bool half)
-{
-    const size_t meta = (size_t)number * (size_t)batch + (size_t)input;
-    const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
-    struct avx2_block block;
-
-    block.act_scale = _mm256_mul_ps(_mm256_broadcast_ss(&tile->unit),
-                                    _mm256_broadcast_ss(tile->act_scale + meta));
-    block.act_sum = _mm256_broadcast_ss(tile->act_sum + meta);
-    block.offset = _mm256_mul_ps(_mm256_broadcast_ss(&tile->offset), block.act_sum);
-    block.scale = (const uint8_t *)tile->scale + group;
-    block.minimum = minimum ? (const uint8_t *)tile->minimum + group : NULL;
-    block.half = half;
-    if (half)
-        _mm_prefetch((const char *)block.scale + AVX2_AHEAD_SCALES, _MM_HINT_T0);
-    if (half && minimum)
-        _mm_prefetch((const char *)block.minimum + AVX2_AHEAD_SCALES, _MM_HINT_T0);
-    return block;
-}
-
-/* Adds the integers of rows row .. row+7. */
-AVX2_TEMPLATE __m256 avx2_block_add(const struct avx2_block *block, int row, __m256 integer,
-                                    __m256 acc)
-{
-    const __m256 t = _mm256_fmadd_ps(integer, block->act_scale, block->offset);
-
-    acc = _mm256_fmadd_ps(avx2_scales(block->scale, row, block->half), t, acc);
-    if (block->minimum)
-        acc = _mm256_fmadd_ps(avx2_scales(block->minimum, row, block->half), block->act_sum, acc);
-    return acc;
-}
-
 #endif

@@ -135,11 +135,6 @@ TEMPLATE void vecf_store(float *to, vecf v)
     _mm512_storeu_ps(to, v);
 }
 
-TEMPLATE vecf vecf_from_ints(const int32_t *from)
-{
-    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
-}
-
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly.
@@ -325,22 +320,18 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
     return (bytes16)_mm512_cvtsepi32_epi8((vec)vecf_round(vecf_load(x) * vecf_all(factor)));
 }
 
-TEMPLATE int32_t bytes16_sum(bytes16 bytes)
-{
-    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
-    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+/* Sums of int8: bytes are taken as 128 more than they are, and that of `count` of them is taken away. */
+typedef __m128i sums16;
 
-    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
+TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+{
+    const __m128i above = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    return _mm_add_epi64(sums, _mm_sad_epu8(above, _mm_setzero_si128()));
 }
 
-TEMPLATE veci veci_zero(void)
+TEMPLATE int32_t sums16_total(sums16 sums, int count)
 {
-    return (veci)_mm512_setzero_si512();
-}
-
-TEMPLATE vecf vecf_from(veci v)
-{
-    return _mm512_cvtepi32_ps((__m512i)v);
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
 }
 
 /* One number per 32-bit lane. */

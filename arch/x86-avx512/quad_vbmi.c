@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Lookup with VBMI: layout QUAD. A register holds four tables of 16 signed entries, vpermb looks up
  * 16 rows x 4 tables at once, vpdpbusd multiplies and adds. */
-#include "ops_avx512.h"
+#include "ops_avx512_vnni.h"
 
 #include "tiers.h"
 
@@ -27,9 +27,9 @@ INLINE vec quad_look_up(quad_tables tables, vec index)
     return _mm512_permutexvar_epi8(index, tables);
 }
 
-INLINE veci quad_dot(veci sum, vec weights, vec entries)
+INLINE vec quad_dot(vec sum, vec weights, vec entries)
 {
-    return (veci)_mm512_dpbusd_epi32((__m512i)sum, weights, entries);
+    return vec_dpbusd(sum, weights, entries);
 }
 
 #include "../family/lookup_quad.h"

@@ -73,6 +73,19 @@ static const struct tmac_kernel *first_row(const struct tmac_context *context,
 
 /* ---- tiers and names ------------------------------------------------------------------------- */
 
+uint32_t tmac_isa_up_to(const char *name)
+{
+    for (int t = 0; t < TMAC_TIER_COUNT; t++)
+        if (strcmp(name, tmac_tiers[t].name) == 0)
+            return TMAC_ISA_SCALAR | tmac_tiers[t].bit | tmac_tiers[t].requires;
+    return 0;
+}
+
+bool tmac_isa_is_usable(uint32_t mask)
+{
+    return tmac_tiers_usable(mask) == mask;
+}
+
 static const struct tmac_kernel *kernel_named(const char *name, uint32_t isa_mask)
 {
     for (int t = 0; t < TMAC_TIER_COUNT; t++)

@@ -28,4 +28,11 @@
 #endif
 #endif
 
+/* Before one that stays a loop, though its bounds may be constants. */
+#ifdef __clang__
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 #endif

@@ -74,7 +74,7 @@ INLINE void gemv(const struct tmac_tile *tile, const struct lookup_kind kind, co
     if (steps > 1 && left > 0) {
         vecf rows[VECTORS];
 
-        kind.rest(at, left, rows);
+        kind.rest(tile, at, left, rows);
         add_block(&floats, number, 0, rows, acc);
     }
     rows_store(acc, tile->y);
@@ -145,13 +145,14 @@ INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int n
     }
 }
 
-INLINE void gemm_rest(const struct tile_floats *floats, struct stream at, int number, int steps,
-                      lookup_rest_fn *rest, struct results *results)
+INLINE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
+                      struct stream at, int number, int steps, lookup_rest_fn *rest,
+                      struct results *results)
 {
-    for (int n = 0; n < floats->tile->batch; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
 
-        rest(at, steps, rows);
+        rest(tile, at, steps, rows);
         add_input(floats, number, n, rows, results);
     }
 }
@@ -176,7 +177,7 @@ INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind 
         gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, &results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(&floats, at, number, left, kind.rest, &results);
+        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
     results_store(&results, &tile);
 }
 
@@ -206,9 +207,10 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
     LOOKUP_LEAF(name##_4, walk, .steps = 4, __VA_ARGS__)
 
 #define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
-    INSTANCE void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
+    INSTANCE void w##_rest(const struct tmac_tile *tile, struct stream at, int steps, vecf *rows)  \
     {                                                                                              \
         const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
+        (void)tile;                                                                                \
         lookup_rest(at, steps, one, rows);                                                         \
     }                                                                                              \
     LOOKUP_LEAF_SIZES(w##_gemv, lookup_gemv, .width = number, .whole = how, .rest = w##_rest)      \
@@ -224,7 +226,8 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
         .gemm = {gemm_0, w##_gemm_1, w##_gemm_2, w##_gemm_4},                                      \
     };
 
-/* All leaves of a width as struct lookup_leaves `w`; those by averages. */
+/* All leaves of a width as struct lookup_leaves `w`, and those by averages. `number` may be the tile's
+ * width, where the integer stage leaves that to run time. */
 #define LOOKUP_LEAVES(w, number)                                                                   \
     LOOKUP_WHOLE_LEAVES(w, number, WHOLE_STEP)                                                     \
     LOOKUP_LEAF(w##_gemv_0, lookup_gemv, .width = number)                                          \

@@ -8,7 +8,9 @@
  *     quad_index          from the low or high half-bytes of a vector of a cell, byte j for table j
  *     quad_look_up        the entries
  *     quad_dot            sum + weights * entries, weights of 1 to 8
- *     QUAD_INPUTS         of several, how many at once; in long blocks twice as many */
+ *     QUAD_INPUTS         of several, how many at once; in long blocks twice as many
+ *     QUAD_LOOP           before loops over planes and steps: UNROLL, or ROLLED where width and steps are
+ *                         no constants */
 #ifndef TMAC_FAMILY_LOOKUP_QUAD_H
 #define TMAC_FAMILY_LOOKUP_QUAD_H
 
@@ -54,7 +56,7 @@ INLINE void quad_step(const struct stream *step, const enum part part,
 {
     if (!kind.split)
         vec_prefetch(step->codes, step_bytes(kind.width, false));
-    UNROLL
+    QUAD_LOOP
     for (int p = 0; p < planes_of(kind.width); p++) {
         const uint8_t *plane = step->codes + (size_t)p * plane_bytes(kind.split);
         const vec weights = vec_bytes(kind.width == TMAC_WIDTH_TERNARY ? 1 : (char)(1 << p));
@@ -80,7 +82,7 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
             quad_step(&step, part, kind, sum);
     else
-        UNROLL
+        QUAD_LOOP
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
             quad_step(&step, part, kind, sum);
     for (int n = 0; n < inputs_of(kind); n++)
@@ -90,7 +92,7 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
 
 INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
-    UNROLL
+    QUAD_LOOP
     for (int plane = 0; plane < steps * planes_of(width); plane++)
         UNROLL
         for (int i = 0; i < 2 * VECTORS; i++)

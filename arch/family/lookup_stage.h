@@ -9,6 +9,8 @@
 #ifndef TMAC_FAMILY_LOOKUP_STAGE_H
 #define TMAC_FAMILY_LOOKUP_STAGE_H
 
+#include "inline.h"
+
 enum { VECTORS = TILE_ROWS / LANES, MOST_INPUTS = 4, TABLE_STEP = 128 /* bytes of tables for a step and an input */ };
 
 /* Which tables of a step to look up. FAST_STEP is a whole one by averages (contract.h). */
@@ -23,7 +25,8 @@ struct stream {
 };
 
 /* The last block of a chunk, where it is short. */
-typedef void lookup_rest_fn(struct stream at, int steps, vecf rows[VECTORS]);
+typedef void lookup_rest_fn(const struct tmac_tile *tile, struct stream at, int steps,
+                            vecf rows[VECTORS]);
 
 /* What a leaf knows when it is compiled. */
 struct lookup_kind {

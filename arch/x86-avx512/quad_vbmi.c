@@ -6,6 +6,7 @@
 #include "tiers.h"
 
 enum { TILE_ROWS = 32, QUAD_INPUTS = 2 };
+#define QUAD_LOOP UNROLL
 
 typedef vec quad_tables;
 

@@ -23,10 +23,10 @@ enum { TILE_ROWS = 32, ROW_BYTES = 16 /* rows of a vector of bytes */ };
 
 enum { WORDS = 4 /* vectors of 8 sums */ };
 
+/* The sums of four inputs fill 16 registers. */
 INLINE int inputs_of(const struct lookup_kind kind)
 {
-    (void)kind;
-    return 1;
+    return kind.split ? 4 : 1;
 }
 
 /* Indices for table g of rows 16i .. 16i+15. */
@@ -37,87 +37,100 @@ INLINE uint8x16_t index_at(const uint8_t *plane, const int g, const int i, const
     return split ? byte : g < 4 ? vandq_u8(byte, vdupq_n_u8(15)) : vshrq_n_u8(byte, 4);
 }
 
-/* Adds what all rows have in tables a and b. */
-INLINE void add_pair(uint16x8_t sum[WORDS], const uint8_t *plane, const uint8_t *tables,
-                     const int a, const int b, const bool split)
+/* Adds what 16 rows have in tables a and b. */
+INLINE void add_pair(uint16x8_t sum[2], const uint8_t *tables, const int a, uint8x16_t index_a,
+                     const int b, uint8x16_t index_b)
 {
-    const uint8x16_t table_a = vld1q_u8(tables + 16 * a), table_b = vld1q_u8(tables + 16 * b);
+    const uint8x16_t va = vqtbl1q_u8(vld1q_u8(tables + 16 * a), index_a);
+    const uint8x16_t vb = vqtbl1q_u8(vld1q_u8(tables + 16 * b), index_b);
 
-    UNROLL
-    for (int i = 0; i < 2; i++) {
-        const uint8x16_t va = vqtbl1q_u8(table_a, index_at(plane, a, i, split));
-        const uint8x16_t vb = vqtbl1q_u8(table_b, index_at(plane, b, i, split));
-
-        sum[2 * i] = vaddq_u16(sum[2 * i], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
-        sum[2 * i + 1] = vaddq_u16(sum[2 * i + 1], vaddl_high_u8(va, vb));
-        NEON_OPAQUE(sum[2 * i]);
-        NEON_OPAQUE(sum[2 * i + 1]);
-    }
+    sum[0] = vaddq_u16(sum[0], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
+    sum[1] = vaddq_u16(sum[1], vaddl_high_u8(va, vb));
+    NEON_OPAQUE(sum[0]);
+    NEON_OPAQUE(sum[1]);
 }
 
 /* One plane of one step: tables j and 4 + j, which share bytes of a cell, or those of one half. */
-INLINE void add_step(uint16x8_t sum[WORDS], const uint8_t *plane, const uint8_t *tables,
-                     const enum part part, const bool split)
+INLINE void add_step(uint16x8_t sum[][WORDS], const uint8_t *plane, const uint8_t *tables,
+                     const enum part part, const struct lookup_kind kind)
 {
     const int first = part == HIGH_HALF ? 4 : 0, pairs = is_whole(part) ? 4 : 2;
 
     UNROLL
-    for (int pair = 0; pair < pairs; pair++)
-        if (is_whole(part))
-            add_pair(sum, plane, tables, pair, pair + 4, split);
-        else
-            add_pair(sum, plane, tables, first + 2 * pair, first + 2 * pair + 1, split);
+    for (int pair = 0; pair < pairs; pair++) {
+        const int a = is_whole(part) ? pair : first + 2 * pair, b = is_whole(part) ? a + 4 : a + 1;
+        uint8x16_t index_a[2], index_b[2];
+
+        if (kind.split)
+            NEON_FENCE();
+        UNROLL
+        for (int i = 0; i < 2; i++) {
+            index_a[i] = index_at(plane, a, i, kind.split);
+            index_b[i] = index_at(plane, b, i, kind.split);
+        }
+        UNROLL
+        for (int n = 0; n < inputs_of(kind); n++) {
+            add_pair(sum[n], tables + n * TABLE_STEP, a, index_a[0], b, index_b[0]);
+            add_pair(sum[n] + 2, tables + n * TABLE_STEP, a, index_a[1], b, index_b[1]);
+        }
+    }
 }
 
 /* Planes from the heaviest down, doubling in between. The 128 that every entry carries leaves at the
  * start, divided by 2^(planes - 1), because that is doubled too: 128 >> 3 is whole. */
-INLINE void add_span(uint16x8_t sum[WORDS], const struct stream *at, const int steps,
+INLINE void add_span(uint16x8_t sum[][WORDS], const struct stream *at, const int steps,
                      const enum part part, const struct lookup_kind kind)
 {
     const bool doubles = kind.width != TMAC_WIDTH_TERNARY;
     const int planes = planes_of(kind.width), lookups = steps * (is_whole(part) ? 8 : 4);
-    const int weights = doubles ? (1 << planes) - 1 : planes;
+    const int weights = doubles ? (1 << planes) - 1 : planes, words = WORDS * inputs_of(kind);
     const int16x8_t doubling = vdupq_n_s16(doubles);
     const int start = (128 >> (doubles ? planes - 1 : 0)) * weights * lookups;
 
     UNROLL
-    for (int i = 0; i < WORDS; i++)
-        sum[i] = vdupq_n_u16((uint16_t)-start);
+    for (int i = 0; i < words; i++)
+        sum[i / WORDS][i % WORDS] = vdupq_n_u16((uint16_t)-start);
     ROLLED
     for (int p = planes - 1; p >= 0; p--) {
         struct stream step = *at;
 
         ROLLED
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
-            add_step(sum, step.codes + (size_t)p * plane_bytes(kind.split), step.tables, part,
-                     kind.split);
+            add_step(sum, step.codes + (size_t)p * plane_bytes(kind.split), step.tables, part, kind);
         if (p == 0)
             break;
         UNROLL
-        for (int i = 0; i < WORDS; i++)
-            sum[i] = vshlq_u16(sum[i], doubling);
+        for (int i = 0; i < words; i++)
+            sum[i / WORDS][i % WORDS] = vshlq_u16(sum[i / WORDS][i % WORDS], doubling);
     }
 }
 
 INLINE void lookup_integers(const struct stream *at, const enum part part,
                             const struct lookup_kind kind, vecf rows[][VECTORS])
 {
-    const int steps = kind.steps ? kind.steps : 1;
+    const int steps = kind.steps ? kind.steps : 1, words = WORDS * inputs_of(kind);
     const int span = kind.width == TMAC_WIDTH_4 && steps > 2 ? 2 : steps;
-    uint16x8_t sum[WORDS], more[WORDS];
+    const struct stream second = stream_after(at, span, kind.width, kind.split);
+    uint16x8_t sum[MOST_INPUTS][WORDS], first[MOST_INPUTS][WORDS];
 
+    UNROLL
+    for (int i = 0; i < words; i++)
+        first[i / WORDS][i % WORDS] = vdupq_n_u16(0);
     add_span(sum, at, span, part, kind);
     if (span < steps) {
-        const struct stream second = stream_after(at, span, kind.width, kind.split);
-        add_span(more, &second, steps - span, part, kind);
+        UNROLL
+        for (int i = 0; i < words; i++)
+            first[i / WORDS][i % WORDS] = sum[i / WORDS][i % WORDS];
+        add_span(sum, &second, steps - span, part, kind);
     }
     UNROLL
-    for (int i = 0; i < WORDS; i++) {
-        const int16x8_t a = vreinterpretq_s16_u16(sum[i]);
-        const int16x8_t b = vreinterpretq_s16_u16(span < steps ? more[i] : vdupq_n_u16(0));
+    for (int i = 0; i < words; i++) {
+        const int16x8_t a = vreinterpretq_s16_u16(first[i / WORDS][i % WORDS]);
+        const int16x8_t b = vreinterpretq_s16_u16(sum[i / WORDS][i % WORDS]);
+        vecf *row = &rows[i / WORDS][2 * (i % WORDS)];
 
-        rows[0][2 * i] = vcvtq_f32_s32(vaddl_s16(vget_low_s16(a), vget_low_s16(b)));
-        rows[0][2 * i + 1] = vcvtq_f32_s32(vaddl_high_s16(a, b));
+        row[0] = vcvtq_f32_s32(vaddl_s16(vget_low_s16(a), vget_low_s16(b)));
+        row[1] = vcvtq_f32_s32(vaddl_high_s16(a, b));
     }
 }
 

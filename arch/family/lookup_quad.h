@@ -8,7 +8,7 @@
  *     quad_index          from the low or high half-bytes of a vector of a cell, byte j for table j
  *     quad_look_up        the entries
  *     quad_dot            sum + weights * entries, weights of 1 to 8
- *     QUAD_INPUTS         of several, how many at once; in long blocks twice as many
+ *     QUAD_INPUTS         of several, how many at once: 1; or 2, in long blocks 4
  *     QUAD_LOOP           before loops over planes and steps: UNROLL, or ROLLED where width and steps are
  *                         no constants */
 #ifndef TMAC_FAMILY_LOOKUP_QUAD_H
@@ -25,7 +25,9 @@ INLINE bool is_long(const struct lookup_kind kind)
 /* Several inputs share what is read of the indices. */
 INLINE int inputs_of(const struct lookup_kind kind)
 {
-    return !kind.split ? 1 : is_long(kind) && kind.steps == 4 ? 2 * QUAD_INPUTS : QUAD_INPUTS;
+    if (!kind.split || QUAD_INPUTS == 1)
+        return 1;
+    return is_long(kind) && kind.steps == 4 ? 2 * QUAD_INPUTS : QUAD_INPUTS;
 }
 
 /* Index vectors of a plane: [low, high][VECTORS] half-bytes. */

@@ -54,15 +54,14 @@ static void quad(const struct tmac_tile *tile)
 }
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
-#define PANELS (TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8) & ~TMAC_BATCHES(TMAC_BATCH_2, TMAC_BATCH_2))
 #define VBMI (TMAC_ISA_X86_AVX512 | TMAC_ISA_X86_AVX512_VNNI | TMAC_ISA_X86_AVX512_VBMI)
 
 /* By port 0 and 5, 32 rows of a step take 7 cycles per plane against 16 and more of direct at any width.
  * At 4 bits direct is ahead. */
 static const struct tmac_kernel kernels[] = {
     {"quad_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(1) | W(2) | W(3) | W(TERNARY),
-     PANELS, 20, .half = true, .multiply = quad},
-    {"quad_w4_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(4), PANELS, 39, .half = true, .multiply = quad},
+     TMAC_BATCHES_1_4_8, 20, .half = true, .multiply = quad},
+    {"quad_w4_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(4), TMAC_BATCHES_1_4_8, 39, .half = true, .multiply = quad},
 };
 
 const struct tmac_set tmac_set_avx512_vbmi = {kernels, sizeof kernels / sizeof *kernels, NULL};

@@ -107,7 +107,7 @@ static bool has_dotprod(void)
 const struct tmac_tier tmac_tiers[TMAC_TIER_COUNT] = {
     {"scalar", TMAC_ISA_SCALAR, 0, always, &tmac_set_scalar},
     {"x86-avx2", AVX2, 0, has_avx2, X86(avx2)},
-    {"x86-avx-vnni", TMAC_ISA_X86_AVX_VNNI, AVX2, has_avx_vnni, NULL},
+    {"x86-avx-vnni", TMAC_ISA_X86_AVX_VNNI, AVX2, has_avx_vnni, X86(avx_vnni)},
     {"x86-avx512", AVX512, AVX2, has_avx512, X86(avx512)},
     {"x86-avx512-vnni", VNNI, AVX2 | AVX512, has_avx512_vnni, X86(avx512_vnni)},
     {"x86-avx512-vbmi", TMAC_ISA_X86_AVX512_VBMI, AVX2 | AVX512 | VNNI, has_avx512_vbmi,

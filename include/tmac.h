@@ -79,7 +79,8 @@ typedef enum tmac_status {
     TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
     TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that is not known, or cannot hold these weights */
     TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT */
+    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT; or a
+                                    layout or kernel named that is not of the context's family */
     TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
     TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
     TMAC_ERROR_BATCH = 16,     /* more inputs than the tables have room for */
@@ -335,6 +336,20 @@ TMAC_API tmac_status tmac_format_query(int32_t index, tmac_format_info *info);
 TMAC_API int32_t tmac_format_find(const char *name);
 TMAC_API int32_t tmac_format_find_ggml_type(int32_t type);
 
+/* Bad data, by what packing says of it: a code (TMAC_ERROR_CODE), a scale or minimum (_SCALE), a zero point
+ * (_ZERO), a sub-scale or sub-minimum (_SUB_SCALE). */
+typedef struct tmac_fault {
+    size_t struct_size;
+    int64_t row;
+    int64_t col;  /* of a code; else the first column of its group or super-group */
+    double value; /* what is there */
+} tmac_fault;
+
+/* Reads all weights of a description, from first_row on: the status that packing them gives. Where that is
+ * for bad data `fault` tells where, row by row, groups before codes. For whoever wants to know after packing
+ * has failed: it takes as long as packing with one thread. */
+TMAC_API tmac_status tmac_weights_desc_check(const tmac_weights_desc *desc, tmac_fault *fault);
+
 /* ---------------------------------------------------------------------------------------------
  * Weights: high-level calls
  * ------------------------------------------------------------------------------------------- */
@@ -447,9 +462,11 @@ typedef enum tmac_activation_type {
     TMAC_ACTIVATION_I8 = 3 /* x = data * scale */
 } tmac_activation_type;
 
-/* N inputs of K activations. NaN or infinity in an input makes all its results NaN, and so do
- * magnitudes so great that the sum over 4 neighbours, or over a block (at most 128 activations that
- * share a scale), is beyond FLT_MAX. A block counts as zero when its greatest magnitude (lookup
+/* N inputs of K activations. NaN or infinity in an input makes all its results NaN; in the lookup
+ * family so do magnitudes of 4 neighbours (k a multiple of 4 and on) whose sum is beyond FLT_MAX. Other
+ * magnitudes so great that a sum over a block (at most 128 activations that share a scale) or a
+ * result is beyond FLT_MAX make results of this input infinite or NaN; which, and where one is still
+ * finite, depends on the weights and their layout, not on the machine. A block counts as zero when its greatest magnitude (lookup
  * tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
 typedef struct tmac_activations {
     size_t struct_size;

@@ -6,6 +6,7 @@
 #include "support/contexts.h"
 #include "support/matrix.h"
 #include "support/rounding.h"
+#include "support/widths.h"
 
 #include "layouts/shape.h"
 
@@ -113,21 +114,27 @@ static void check_input(const struct matrix *m, const tmac_weights_info *info, c
     tally_add(&errors->tally, got, expected);
 }
 
-static void measure(const struct matrix_kind *kind, tmac_context *context, enum data data,
+/* false where the context's layout cannot hold such weights. */
+static bool measure(const struct matrix_kind *kind, tmac_context *context, enum data data,
                     size_t batch, uint64_t index, struct errors *errors)
 {
     struct rng rng = rng_stream(seed, 1, index);
     const size_t cols = (size_t)kind->cols, rows = (size_t)kind->rows;
     tmac_weights_info info = {.struct_size = sizeof info};
-    float *x = malloc(cols * batch * sizeof *x), *y = malloc(rows * batch * sizeof *y);
-    const tmac_activations activations = {.struct_size = sizeof activations,
-                                          .cols = kind->cols,
-                                          .batch = (int64_t)batch,
-                                          .data = x};
+    tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = kind->cols, .batch = (int64_t)batch};
     struct matrix m;
     tmac_weights *weights;
+    float *x, *y;
 
     matrix_new(&m, kind, &rng);
+    if (!context_holds(context, &m.desc)) {
+        matrix_free(&m);
+        return false;
+    }
+    x = malloc(cols * batch * sizeof *x);
+    y = malloc(rows * batch * sizeof *y);
+    activations.data = x;
     for (size_t i = 0; i < cols * batch; i++)
         x[i] = draw(data, (int64_t)(i % cols), &rng);
     CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
@@ -140,14 +147,15 @@ static void measure(const struct matrix_kind *kind, tmac_context *context, enum 
     matrix_free(&m);
     free(x);
     free(y);
+    return true;
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-static double check_tally(const struct tally *tally, int layout, int width, enum data data)
+static double check_tally(const struct tally *tally, int layout, tmac_width width, enum data data)
 {
-    CHECK(tally->got <= tally_limit(tally), "%s, width %d, %s: squared error %.3g, expected %.3g",
-          context_layout_names[layout], width, data_names[data], tally->got, tally->expected);
+    CHECK(tally->got <= tally_limit(tally), "%s, width %s, %s: squared error %.3g, expected %.3g",
+          tmac_layout_name((enum tmac_layout)layout), test_width_name(width), data_names[data], tally->got, tally->expected);
     return tally->expected > 0 ? tally->got / tally->expected : 0;
 }
 
@@ -159,7 +167,7 @@ static void check_average(enum data data)
     uint64_t index = 0;
 
     for (int l = 0; l < LAYOUTS; l++)
-        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++) {
+        for (int w = 0; w < TEST_WIDTHS; w++) {
             const int direct = tmac_layout_is_direct((enum tmac_layout)l);
             struct errors e = {.worst = 0};
             for (int64_t group = 16; group <= 256; group *= 2) {
@@ -167,12 +175,12 @@ static void check_average(enum data data)
                     continue;
                 const struct matrix_kind kind = {.rows = 32,
                                                  .cols = 2048,
-                                                 .width = (tmac_width)width,
+                                                 .width = test_widths[w],
                                                  .group = group,
                                                  .zero = (tmac_zero)(index % 4)};
                 measure(&kind, contexts.best[l], data, 16, index, &e);
             }
-            worst[direct] = fmax(worst[direct], check_tally(&e.tally, l, width, data));
+            worst[direct] = fmax(worst[direct], check_tally(&e.tally, l, test_widths[w], data));
         }
     printf("    squared error, %s: lookup up to %.2f, direct up to %.2f of what is expected\n",
            data_names[data], worst[0], worst[1]);
@@ -254,21 +262,21 @@ static void test_error_bound(void **state)
     uint64_t index = 0;
 
     (void)state;
-    for (int variant = 0; variant < LAYOUTS * 5 * 4 * DATA_COUNT; variant++)
+    for (int variant = 0; variant < LAYOUTS * TEST_WIDTHS * 4 * DATA_COUNT; variant++)
         for (size_t s = 0; s < COUNT(shapes); s++) {
             const int layout = variant % LAYOUTS;
             const struct matrix_kind kind = {.rows = shapes[s][0],
                                              .cols = shapes[s][1],
-                                             .width = (tmac_width)(1 + variant / LAYOUTS % 5),
+                                             .width = test_widths[variant / LAYOUTS % TEST_WIDTHS],
                                              .group = shapes[s][2],
                                              .scale_type = (tmac_scale_type)(index % 3),
-                                             .zero = (tmac_zero)(variant / (5 * LAYOUTS) % 4)};
+                                             .zero = (tmac_zero)(variant / (TEST_WIDTHS * LAYOUTS) % 4)};
             struct errors e = {.worst = 0};
             int direct;
             if (index++ % (uint64_t)share)
                 continue;
             measure(&kind, (index % 2 ? contexts.best : contexts.scalar)[layout],
-                    (enum data)(variant / (20 * LAYOUTS)), 3, index, &e);
+                    (enum data)(variant / (4 * TEST_WIDTHS * LAYOUTS)), 3, index, &e);
             direct = tmac_layout_is_direct((enum tmac_layout)layout);
             worst[direct] = fmax(worst[direct], e.worst);
         }

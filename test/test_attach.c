@@ -5,6 +5,7 @@
 #include "support/check.h"
 #include "support/contexts.h"
 #include "support/matrix.h"
+#include "support/widths.h"
 
 #include "layouts/checksum.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the header; src/packed.c draws it. */
+/* Of the header; src/layouts/packed.c draws it. */
 enum {
     HEADER = 128,
     AT_MAGIC = 0,
@@ -31,7 +32,9 @@ enum {
     AT_SCALE_UNIT,
     AT_FINISHED,
     AT_ZERO = 56,
+    AT_SUB_BITS = 60,
     AT_BYTES = 64,
+    AT_MORE = 80,
     AT_CHECKSUM = 120
 };
 
@@ -45,7 +48,9 @@ struct bytes {
     size_t size;
 };
 
-static void bytes_of(struct bytes *bytes, const struct matrix_kind *kind, tmac_context *context)
+/* false where the context's layout cannot hold such weights. */
+static bool bytes_of(struct bytes *bytes, const struct matrix_kind *kind,
+                     const tmac_context *context)
 {
     struct rng rng = rng_stream(seed, 1, (uint64_t)kind->cols);
     tmac_weights_info info = {.struct_size = sizeof info};
@@ -53,6 +58,10 @@ static void bytes_of(struct bytes *bytes, const struct matrix_kind *kind, tmac_c
     tmac_weights *weights;
 
     matrix_new(&matrix, kind, &rng);
+    if (!context_holds(context, &matrix.desc)) {
+        matrix_free(&matrix);
+        return false;
+    }
     CHECK_OK(tmac_weights_pack(context, &matrix.desc, &weights));
     CHECK_OK(tmac_weights_query(weights, &info));
     bytes->size = info.packed_bytes;
@@ -60,6 +69,7 @@ static void bytes_of(struct bytes *bytes, const struct matrix_kind *kind, tmac_c
     memcpy(bytes->at, info.packed, info.packed_bytes);
     tmac_weights_free(weights);
     matrix_free(&matrix);
+    return true;
 }
 
 static const struct matrix_kind common = {.rows = 33,
@@ -144,7 +154,7 @@ static void test_every_header_bit(void **state)
 }
 
 /* Wrong numbers, never worse: everything that reads weights reads damaged ones. */
-static void use_weights(tmac_weights *weights)
+static void use_weights(const tmac_context *context, const tmac_weights *weights)
 {
     tmac_weights_info info = {.struct_size = sizeof info};
     tmac_activations x = {.struct_size = sizeof x, .batch = 3};
@@ -159,7 +169,7 @@ static void use_weights(tmac_weights *weights)
     x.cols = info.cols;
     x.data = data;
     CHECK_OK(tmac_weights_unpack(weights, 0, info.rows, out, info.cols));
-    CHECK_OK(tmac_matmul(contexts.best[0], weights, &x, y, info.rows));
+    CHECK_OK(tmac_matmul(context, weights, &x, y, info.rows));
     free(data);
     free(out);
     free(y);
@@ -172,7 +182,7 @@ static void test_payload_bits(void **state)
 
     (void)state;
     for (int l = 0; l < LAYOUTS; l++) {
-        bytes_of(&b, &common, contexts.scalar[l]);
+        bytes_of(&b, &common, contexts.scalar[l]); /* which every layout holds */
         for (int i = 0; i < 200; i++) {
             const size_t byte = (size_t)rng_between(&rng, HEADER, (int)b.size - 1);
             const uint8_t bit = (uint8_t)(1 << rng_between(&rng, 0, 7));
@@ -182,7 +192,7 @@ static void test_payload_bits(void **state)
             CHECK_OK(tmac_weights_attach(contexts.best[l], b.at, b.size, TMAC_ATTACH_NO_CHECKSUM,
                                          &weights));
             if (i % 10 == 0)
-                use_weights(weights);
+                use_weights(contexts.best[l], weights);
             tmac_weights_free(weights);
             b.at[byte] ^= bit;
         }
@@ -193,17 +203,18 @@ static void test_payload_bits(void **state)
 static void test_random_payload(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 5 * LAYOUTS; i++) {
+    for (uint64_t i = 0; i < TEST_WIDTHS * LAYOUTS; i++) {
         struct rng rng = rng_stream(seed, 3, i);
         struct matrix_kind kind = common;
         struct bytes b;
         tmac_weights *weights;
-        kind.width = (tmac_width)(1 + i / LAYOUTS);
-        bytes_of(&b, &kind, contexts.scalar[i % LAYOUTS]);
+        kind.width = test_widths[i / LAYOUTS];
+        if (!bytes_of(&b, &kind, contexts.scalar[i % LAYOUTS]))
+            continue;
         rng_bytes(&rng, b.at + HEADER, b.size - HEADER);
         CHECK_OK(tmac_weights_attach(contexts.best[0], b.at, b.size, TMAC_ATTACH_NO_CHECKSUM,
                                      &weights));
-        use_weights(weights);
+        use_weights(contexts.best[0], weights);
         tmac_weights_free(weights);
         guard_free(&b.guard);
     }
@@ -211,7 +222,7 @@ static void test_random_payload(void **state)
 
 static void test_foreign(void **state)
 {
-    static const uint32_t versions[] = {0, 2, 3, UINT32_MAX};
+    static const uint32_t versions[] = {0, 1, 3, UINT32_MAX};
     struct bytes b;
     uint8_t swapped[4];
 
@@ -334,7 +345,7 @@ static void check_possible(const void *packed, size_t size, int which)
     CHECK(status == TMAC_OK || status == TMAC_ERROR_PACKED_HEADER, "shape %d: status %d", which,
           (int)status);
     if (status == TMAC_OK)
-        use_weights(weights);
+        use_weights(contexts.best[0], weights);
     tmac_weights_free(weights);
 }
 
@@ -352,7 +363,7 @@ static void test_crafted_products(void **state)
         memcpy(header, b.at, HEADER);
         put64(header + AT_ROWS, (int64_t)(rng_next(&rng) >> rng_between(&rng, 1, 63)));
         put64(header + AT_COLS, (int64_t)(rng_next(&rng) >> rng_between(&rng, 1, 63)) & ~127LL);
-        header[AT_WIDTH] = (uint8_t)rng_between(&rng, 0, 4);
+        header[AT_WIDTH] = (uint8_t)test_widths[rng_between(&rng, 0, TEST_WIDTHS - 1)];
         header[AT_LAYOUT] = (uint8_t)rng_between(&rng, 0, LAYOUTS - 1);
         put64(header + AT_BYTES, (int64_t)b.size);
         seal_header(header);
@@ -363,28 +374,75 @@ static void test_crafted_products(void **state)
     guard_free(&b.guard);
 }
 
+/* Values of the header's bytes that stand for something, as tmac.h has their numbers. */
+static bool has_a_meaning(size_t at, int value)
+{
+    switch (at) {
+    case AT_WIDTH:
+        return (value >= 1 && value <= 4) || value == 8 || value == 17;
+    case AT_LAYOUT:
+        return value < LAYOUTS;
+    case AT_SCALE_TYPE:
+    case AT_SUB_KIND:
+        return value <= 2;
+    case AT_ZERO_KIND:
+        return value <= 3;
+    case AT_WHOLE_ROW:
+    case AT_FINISHED:
+        return value <= 1;
+    case AT_SCALE_UNIT:
+        return value == 1 || value == 2;
+    case AT_SUB_BITS:
+        return value >= 1 && value <= 8;
+    default: /* reserved */
+        return value == 0;
+    }
+}
+
 static void test_crafted_kinds(void **state)
 {
-    static const size_t fields[] = {AT_WIDTH,    AT_LAYOUT,    AT_SCALE_TYPE, AT_ZERO_KIND,
-                                    AT_SUB_KIND, AT_WHOLE_ROW, AT_SCALE_UNIT};
     const int64_t nan_bits = 0x7fc00000, infinity_bits = 0x7f800000;
     struct bytes b;
 
     (void)state;
     bytes_of(&b, &common, contexts.scalar[0]);
-    for (size_t f = 0; f < COUNT(fields); f++)
-        for (int value = fields[f] == AT_LAYOUT ? LAYOUTS : 5; value < 256; value++)
-            check_crafted(&b, fields[f], value, 1);
+    for (size_t at = AT_WIDTH; at < AT_CHECKSUM; at++) {
+        const bool is_number = (at >= AT_ZERO && at < AT_SUB_BITS) ||
+                               (at >= AT_BYTES && at < AT_MORE);
+        for (int value = 0; value < 256 && !is_number; value++)
+            if (!has_a_meaning(at, value))
+                check_crafted(&b, at, value, 1);
+    }
     check_crafted(&b, AT_ZERO, nan_bits, 4);
     check_crafted(&b, AT_ZERO, infinity_bits, 4);
     guard_free(&b.guard);
+}
+
+/* The public numbers are those in the file. */
+static void test_numbers_in_the_header(void **state)
+{
+    (void)state;
+    for (int w = 0; w < TEST_WIDTHS; w++)
+        for (int zero = TMAC_ZERO_SYMMETRIC; zero <= TMAC_ZERO_MINIMUM; zero++) {
+            struct matrix_kind kind = common;
+            struct bytes b;
+            kind.width = test_widths[w];
+            kind.zero = (tmac_zero)zero;
+            bytes_of(&b, &kind, contexts.scalar[TMAC_LAYOUT_DIRECT]);
+            CHECK(b.at[AT_WIDTH] == (uint8_t)kind.width && b.at[AT_LAYOUT] == TMAC_LAYOUT_DIRECT &&
+                      b.at[AT_SCALE_TYPE] == TMAC_SCALE_F16 && b.at[AT_ZERO_KIND] == (uint8_t)zero &&
+                      b.at[AT_SUB_KIND] == TMAC_SUB_I8 && b.at[AT_SUB_BITS] == 8 &&
+                      b.at[AT_VERSION] == 2,
+                  "%s", matrix_name(&kind));
+            guard_free(&b.guard);
+        }
 }
 
 /* ---- other contexts -------------------------------------------------------------------------- */
 
 enum { BATCH = 11 };
 
-static float *multiply(tmac_context *context, const tmac_weights *weights,
+static float *multiply(const tmac_context *context, const tmac_weights *weights,
                        const struct matrix_kind *kind)
 {
     struct rng rng = rng_stream(seed, 6, 0);
@@ -409,9 +467,10 @@ static void check_saved(tmac_context *context, const struct matrix_kind *kind, c
     float *y, *y_attached;
     size_t at;
 
-    bytes_of(&b, kind, context);
-    CHECK_OK(tmac_weights_attach(context, b.at, b.size, 0, &own));
-    CHECK_OK(tmac_weights_attach(contexts.scalar[0], b.at, b.size, 0, &attached));
+    if (!bytes_of(&b, kind, context))
+        return;
+    CHECK_OK(tmac_weights_attach(context, b.at, b.size, TMAC_ATTACH_VERIFY, &own));
+    CHECK_OK(tmac_weights_attach(contexts.scalar[0], b.at, b.size, TMAC_ATTACH_VERIFY, &attached));
     guard_seal(&b.guard);
     y = multiply(context, own, kind);
     y_attached = multiply(contexts.scalar[0], attached, kind);
@@ -435,21 +494,106 @@ static void test_every_layout_everywhere(void **state)
     for (int i = 0; i < isas.count; i++)
         for (int l = 0; l < LAYOUTS; l++) {
             tmac_context *context = context_new(isas.name[i], (enum tmac_layout)l, 2);
-            for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+            for (int w = 0; w < TEST_WIDTHS; w++)
                 for (int zero = 0; zero < 4; zero++, index++) {
                     struct matrix_kind kind = common;
                     if (index % (uint64_t)share)
                         continue;
                     kind.rows = 100;
                     kind.cols = 1152;
-                    kind.width = (tmac_width)width;
+                    kind.width = test_widths[w];
                     kind.zero = (tmac_zero)zero;
                     kind.sub = (tmac_sub_format)(index % 3);
                     kind.group = 16 << index % 3;
-                    check_saved(context, &kind, isas.name[i], context_layout_names[l]);
+                    if (tmac_layout_is_nested((enum tmac_layout)l)) { /* what it can hold */
+                        kind.sub = (tmac_sub_format)(1 + index % 2);
+                        kind.group = 16 << index % 2;
+                    }
+                    check_saved(context, &kind, isas.name[i],
+                                tmac_layout_name((enum tmac_layout)l));
                 }
             tmac_context_free(context);
         }
+}
+
+/* ---- native ---------------------------------------------------------------------------------- */
+
+/* Whether a machine with these sets has kernels of its own for a layout, at this width. */
+static bool has_kernel(enum tmac_layout layout, tmac_width width, uint32_t isa_mask)
+{
+    for (int t = 1; t < TMAC_TIER_COUNT; t++) { /* scalar is none of its own */
+        const struct tmac_set *set = tmac_tiers[t].set;
+        for (int k = 0; set && k < set->kernel_count; k++) {
+            const struct tmac_kernel *row = &set->kernels[k];
+            if (row->layout == layout && (row->widths & TMAC_WIDTH_BIT(width)) &&
+                (row->requires & ~isa_mask) == 0 && (row->batches & 1u << TMAC_BATCH_1) &&
+                !row->averages)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void check_native(const struct bytes *b, const char *isa, enum tmac_layout layout,
+                         bool *seen)
+{
+    tmac_weights_info info = {.struct_size = sizeof info};
+    tmac_context *context = context_new(isa, layout, 1);
+    const bool native = has_kernel(layout, common.width, tmac_context_isa_mask(context));
+    tmac_packed_plan plan = {.struct_size = sizeof plan};
+    const tmac_weights_desc desc = matrix_desc(&common);
+    tmac_weights *weights = NULL;
+
+    CHECK_STATUS(tmac_weights_attach(context, b->at, b->size, TMAC_ATTACH_NATIVE, &weights),
+                 native ? TMAC_OK : TMAC_ERROR_NOT_NATIVE, "%s on %s", tmac_layout_name(layout), isa);
+    CHECK(native == (weights != NULL), "output");
+    tmac_weights_free(weights);
+    CHECK_OK(tmac_weights_attach(context, b->at, b->size, TMAC_ATTACH_VERIFY, &weights));
+    CHECK_OK(tmac_weights_query(weights, &info));
+    CHECK_OK(tmac_packed_query(context, &desc, &plan));
+    CHECK(info.native == native && plan.native == native, "%s on %s: %s, native %d and %d",
+          tmac_layout_name(layout), isa, info.kernel, (int)info.native, (int)plan.native);
+    CHECK(native == !strstr(info.kernel, "_scalar"), "%s on %s: %s", tmac_layout_name(layout), isa, info.kernel);
+    seen[native] = true;
+    tmac_weights_free(weights);
+    tmac_context_free(context);
+}
+
+/* Bytes of every layout, in contexts whose kernels know them, and in others. */
+static void test_native(void **state)
+{
+    const struct isas isas = isas_available();
+    bool seen[2] = {false, false};
+
+    (void)state;
+    for (int l = 0; l < LAYOUTS; l++) {
+        struct bytes b;
+        bytes_of(&b, &common, contexts.scalar[l]);
+        for (int i = 0; i < isas.count; i++)
+            check_native(&b, isas.name[i], (enum tmac_layout)l, seen);
+        guard_free(&b.guard);
+    }
+    CHECK(seen[0] && (seen[1] || isas.count == 1), "nothing was %snative", seen[0] ? "" : "not ");
+}
+
+/* Both flags do both. */
+static void test_native_and_unverified(void **state)
+{
+    tmac_context *scalar = context_new("scalar", TMAC_LAYOUT_DIRECT, 1);
+    tmac_weights *weights = NULL;
+    struct bytes b;
+
+    (void)state;
+    bytes_of(&b, &common, scalar);
+    b.at[b.size - 1] ^= 1;
+    CHECK_STATUS(tmac_weights_attach(scalar, b.at, b.size, TMAC_ATTACH_NATIVE, &weights),
+                 TMAC_ERROR_PACKED_CHECKSUM, "damaged, before all else");
+    CHECK_STATUS(tmac_weights_attach(scalar, b.at, b.size,
+                                     TMAC_ATTACH_NATIVE | TMAC_ATTACH_NO_CHECKSUM, &weights),
+                 TMAC_ERROR_NOT_NATIVE, "scalar");
+    CHECK(!weights, "output");
+    guard_free(&b.guard);
+    tmac_context_free(scalar);
 }
 
 int main(void)
@@ -466,7 +610,10 @@ int main(void)
         cmocka_unit_test(test_crafted_sizes),
         cmocka_unit_test(test_crafted_products),
         cmocka_unit_test(test_crafted_kinds),
+        cmocka_unit_test(test_numbers_in_the_header),
         cmocka_unit_test(test_every_layout_everywhere),
+        cmocka_unit_test(test_native),
+        cmocka_unit_test(test_native_and_unverified),
     };
     int failures;
 

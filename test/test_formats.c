@@ -241,23 +241,26 @@ static void test_first_rows_that_are_none(void **state)
 
 /* ---- where bad data lies --------------------------------------------------------------------- */
 
-static void check_fault(const tmac_weights_desc *desc, tmac_status status, int64_t row,
-                        int64_t position, double value)
+static void check_fault(const tmac_weights_desc *desc, tmac_status status, int64_t row, int64_t col,
+                        double value)
 {
-    struct tmac_fault fault = {-1, -1, -1};
-    struct tmac_source source;
+    tmac_fault fault = {.struct_size = sizeof fault, .row = -1, .col = -1};
+    tmac_weights_desc rest = *desc;
     tmac_weights *weights;
 
     CHECK_STATUS(tmac_weights_pack(context, desc, &weights), status, "%lld, %lld", (long long)row,
-                 (long long)position);
-    CHECK_OK(tmac_source_init(&source, desc, true));
-    CHECK(tmac_source_fault(&source, status, 0, desc->rows, &fault), "nothing is wrong");
-    CHECK(fault.row == row && fault.position == position &&
+                 (long long)col);
+    CHECK_STATUS(tmac_weights_desc_check(desc, &fault), status, "%lld, %lld", (long long)row,
+                 (long long)col);
+    CHECK(fault.row == row && fault.col == col &&
               (fault.value == value || (value != value && fault.value != fault.value)),
-          "row %lld, position %lld, value %g", (long long)fault.row, (long long)fault.position,
-          fault.value);
-    CHECK(!tmac_source_fault(&source, status, 0, row, &fault), "wrong before row %lld",
-          (long long)row);
+          "row %lld, col %lld, value %g", (long long)fault.row, (long long)fault.col, fault.value);
+    rest.rows = row; /* those before it */
+    if (row > 0)
+        CHECK_STATUS(tmac_weights_desc_check(&rest, &fault), TMAC_OK, "before row %lld",
+                     (long long)row);
+    CHECK_STATUS(tmac_weights_desc_check(desc, NULL), TMAC_ERROR_NULL, "no fault");
+    CHECK_STATUS(tmac_weights_desc_check(NULL, &fault), TMAC_ERROR_NULL, "no description");
 }
 
 enum { ROWS = 37, COLS = 544, GROUPS = 34 };

@@ -17,30 +17,34 @@ static uint64_t seed;
 
 /* ---- problems -------------------------------------------------------------------------------- */
 
-/* rows, cols, group: partial tiles of 32 and 64 rows, partial steps, blocks and chunks. */
+/* rows, cols, group: partial tiles of 32 and 64 rows, partial steps, blocks and chunks; the last two have
+ * super-groups that nested layouts take. */
 static const int64_t shapes[][3] = {{1, 16, 16},    {31, 48, 16},
                                     {33, 1056, 32}, {65, 192, 64},
                                     {100, 384, 128}, {129, 1280, 256},
                                     {33, 1, TMAC_GROUP_ROW}, {65, 20, TMAC_GROUP_ROW},
-                                    {100, 1100, TMAC_GROUP_ROW}, {40, 2064, 16}};
+                                    {100, 1100, TMAC_GROUP_ROW}, {40, 2064, 16},
+                                    {33, 1152, 32}, {70, 2112, 16}};
 
 /* A problem of shape `shape`, all else varied by its number. */
-static void problem_of(struct problem *p, size_t shape, int layout, int width, uint64_t index)
+static bool problem_of(struct problem *p, size_t shape, int layout, tmac_width width, uint64_t index)
 {
     struct rng rng = rng_stream(seed, 1, index);
     const int64_t group = shapes[shape][2];
-    const bool two_levels = group > 0 && group < 128 && index % 2;
+    const bool nested = tmac_layout_is_nested((enum tmac_layout)layout);
+    const bool can_nest = group > 0 && shapes[shape][1] % (4 * group) == 0;
+    const bool two_levels = group > 0 && group < 128 && (nested ? can_nest : index % 2);
     const struct matrix_kind kind = {
         .rows = shapes[shape][0],
         .cols = shapes[shape][1],
-        .width = (tmac_width)width,
+        .width = width,
         .group = group,
-        .scale_type = (tmac_scale_type)(index % 3),
+        .scale_type = nested ? TMAC_SCALE_F16 : (tmac_scale_type)(index % 3),
         .zero = (tmac_zero)(index / 3 % 4),
         .sub = two_levels ? (tmac_sub_format)(1 + index / 2 % 2) : TMAC_SUB_NONE,
-        .super_group = two_levels ? TMAC_GROUP_ROW : 0,
+        .super_group = !two_levels ? 0 : nested ? 4 * group : TMAC_GROUP_ROW,
     };
-    problem_new(p, &kind, (enum tmac_layout)layout, BATCH, &rng);
+    return problem_new(p, &kind, (enum tmac_layout)layout, BATCH, &rng);
 }
 
 static void for_each_problem(void (*check)(const struct problem *problem, struct rng *rng))
@@ -49,13 +53,14 @@ static void for_each_problem(void (*check)(const struct problem *problem, struct
     uint64_t index = 0;
 
     for (int layout = 0; layout < LAYOUTS; layout++)
-        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+        for (int w = 0; w < TEST_WIDTHS; w++)
             for (size_t shape = 0; shape < COUNT(shapes); shape++) {
                 struct rng rng = rng_stream(seed, 2, index);
                 struct problem p;
                 if (index++ % (uint64_t)share)
                     continue;
-                problem_of(&p, shape, layout, width, index);
+                if (!problem_of(&p, shape, layout, test_widths[w], index))
+                    continue;
                 check(&p, &rng);
                 problem_free(&p);
             }
@@ -66,19 +71,21 @@ static void for_each_problem(void (*check)(const struct problem *problem, struct
 static void check_gemm(const struct problem *p, const tmac_context *context, int64_t batch,
                        int64_t gap, const char *what)
 {
-    tmac_tables *tables = problem_tables(p, context, batch);
+    tmac_weights *weights = weights_in(context, p->weights);
+    tmac_tables *tables = problem_tables(p, context, weights, batch);
     const int64_t rows = p->matrix.kind.rows;
     struct result r;
 
     result_new(&r, p, batch, rows + gap);
-    CHECK_OK(tmac_gemm(context, p->weights, tables, r.y, r.stride));
+    CHECK_OK(tmac_gemm(context, weights, tables, r.y, r.stride));
     result_check(&r, p, 0, rows, what);
     if (batch == 1) {
         result_new(&r, p, 1, rows);
-        CHECK_OK(tmac_gemv(context, p->weights, tables, r.y));
+        CHECK_OK(tmac_gemv(context, weights, tables, r.y));
         result_check(&r, p, 0, rows, what);
     }
     tmac_tables_free(tables);
+    tmac_weights_free(weights);
 }
 
 static void check_inputs(const struct problem *p, struct rng *rng)
@@ -98,8 +105,7 @@ static void check_threads(const struct problem *p, struct rng *rng)
     static const int threads[] = {2, 3, 7};
 
     for (size_t i = 0; i < COUNT(threads); i++) {
-        tmac_context *context =
-            context_new(isas.name[isas.count - 1], TMAC_LAYOUT_DIRECT, threads[i]);
+        tmac_context *context = context_new(NULL, TMAC_LAYOUT_DIRECT, threads[i]);
         const int64_t batch = some_inputs[rng_between(rng, 0, COUNT(some_inputs) - 1)];
         check_gemm(p, context, batch, 3, "threads");
         check_gemm(p, context, 1, 0, "threads");
@@ -132,14 +138,14 @@ static void test_instruction_sets(void **state)
 /* ---- row ranges ------------------------------------------------------------------------------ */
 
 static void check_range(const struct problem *p, const tmac_context *context,
-                        const tmac_tables *tables, int64_t begin, int64_t end, int64_t batch)
+                        const tmac_weights *weights, const tmac_tables *tables, int64_t begin, int64_t end, int64_t batch)
 {
     struct result r;
     char what[64];
 
     snprintf(what, sizeof what, "rows %lld to %lld", (long long)begin, (long long)end);
     result_new(&r, p, batch, p->matrix.kind.rows + 1);
-    CHECK_OK(tmac_gemm_rows(context, p->weights, tables, begin, end, r.y, r.stride));
+    CHECK_OK(tmac_gemm_rows(context, weights, tables, begin, end, r.y, r.stride));
     result_check(&r, p, begin, end, what);
 }
 
@@ -149,27 +155,29 @@ static void check_ranges_with(const struct problem *p, const tmac_context *conte
     const int64_t rows = p->matrix.kind.rows;
     const int64_t fixed[][2] = {{0, 0},           {0, rows},    {rows, rows}, {rows - 1, rows},
                                 {rows / 2, rows}, {0, rows / 2}, {0, 1},       {rows / 3, rows / 2}};
-    tmac_tables *tables = problem_tables(p, context, batch);
+    tmac_weights *weights = weights_in(context, p->weights);
+    tmac_tables *tables = problem_tables(p, context, weights, batch);
 
     for (size_t i = 0; i < COUNT(fixed); i++)
-        check_range(p, context, tables, fixed[i][0], fixed[i][1], batch);
+        check_range(p, context, weights, tables, fixed[i][0], fixed[i][1], batch);
     for (int64_t row = 32; row < rows; row += 32) { /* at, before and behind borders of tiles */
-        check_range(p, context, tables, row, rows, batch);
-        check_range(p, context, tables, row - 1, row, batch);
-        check_range(p, context, tables, row - 1, row + 1, batch);
-        check_range(p, context, tables, 1, row, batch);
+        check_range(p, context, weights, tables, row, rows, batch);
+        check_range(p, context, weights, tables, row - 1, row, batch);
+        check_range(p, context, weights, tables, row - 1, row + 1, batch);
+        check_range(p, context, weights, tables, 1, row, batch);
     }
     for (int i = 0; i < 4; i++) {
         const int64_t begin = rng_between(rng, 0, (int)rows);
-        check_range(p, context, tables, begin, begin + rng_between(rng, 0, (int)(rows - begin)),
+        check_range(p, context, weights, tables, begin, begin + rng_between(rng, 0, (int)(rows - begin)),
                     batch);
     }
     tmac_tables_free(tables);
+    tmac_weights_free(weights);
 }
 
 static void check_ranges(const struct problem *p, struct rng *rng)
 {
-    tmac_context *best = context_new(isas.name[isas.count - 1], TMAC_LAYOUT_DIRECT, 3);
+    tmac_context *best = context_new(NULL, TMAC_LAYOUT_DIRECT, 3);
     check_ranges_with(p, p->context, 1, rng);
     check_ranges_with(p, best, 13, rng);
     tmac_context_free(best);
@@ -207,7 +215,7 @@ static void check_plain_with(const struct problem *p, const tmac_context *contex
 static void check_plain(const struct problem *p, struct rng *rng)
 {
     static const int32_t parts[] = {1, 2, 5};
-    tmac_context *best = context_new(isas.name[isas.count - 1], TMAC_LAYOUT_DIRECT, 1);
+    tmac_context *best = context_new(NULL, TMAC_LAYOUT_DIRECT, 1);
 
     for (size_t i = 0; i < COUNT(parts); i++)
         for (size_t n = i; n < COUNT(some_inputs); n += 3)

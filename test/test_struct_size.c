@@ -19,9 +19,20 @@ static struct {
     tmac_tables *tables;
     struct matrix matrix;
     _Alignas(64) uint8_t packed[16384], table_bytes[4096];
+    _Alignas(64) uint8_t workspace[65536];
     float x[COLS], y[ROWS];
     tmac_weights_info info;
+    tmac_multiply_args args;
 } f;
+
+static const tmac_context_options options = {.struct_size = sizeof options, .threads = 1};
+static tmac_activations activations;
+static const tmac_tune_options tune = {.struct_size = sizeof tune, .seconds = 1e-5};
+static const tmac_team team = {.struct_size = sizeof team, .count = 1};
+static const tmac_format_info empty_format = {.struct_size = sizeof empty_format};
+static const tmac_packed_plan empty_plan = {.struct_size = sizeof empty_plan};
+static const tmac_weights_info empty_info = {.struct_size = sizeof empty_info};
+static const tmac_weights_desc empty_desc = {.struct_size = sizeof empty_desc};
 
 static void fixture_new(void)
 {
@@ -34,6 +45,11 @@ static void fixture_new(void)
     CHECK_OK(tmac_weights_pack(f.context, &f.matrix.desc, &f.weights));
     CHECK_OK(tmac_weights_query(f.weights, &f.info));
     CHECK_OK(tmac_tables_create(f.context, f.weights, 1, &f.tables));
+    f.args = (tmac_multiply_args){.struct_size = sizeof f.args,
+                                  .weights = f.weights,
+                                  .activations = &activations,
+                                  .y = f.y,
+                                  .stride = ROWS};
     CHECK_OK(tmac_packed_begin(f.context, &f.matrix.desc, f.packed, sizeof f.packed));
 }
 
@@ -94,6 +110,39 @@ static tmac_status call_matmul(void *s)
     return tmac_matmul(f.context, f.weights, s, f.y, ROWS);
 }
 
+static tmac_status call_multiply(void *s)
+{
+    return tmac_multiply(f.context, s);
+}
+
+static tmac_status call_workspace(void *s)
+{
+    size_t bytes;
+    return tmac_multiply_workspace(f.context, s, &bytes);
+}
+
+/* Structs that a struct points to. */
+static tmac_status call_multiply_of(void *s)
+{
+    tmac_multiply_args args = f.args;
+    args.activations = s;
+    return tmac_multiply(f.context, &args);
+}
+
+static tmac_status call_team(void *s)
+{
+    tmac_multiply_args args = f.args;
+    args.team = s;
+    args.workspace = f.workspace;
+    args.workspace_bytes = sizeof f.workspace;
+    return tmac_multiply(f.context, &args);
+}
+
+static tmac_status call_format(void *s)
+{
+    return tmac_format_query(0, s);
+}
+
 static tmac_status call_plan(void *s)
 {
     return tmac_packed_query(f.context, &f.matrix.desc, s);
@@ -118,13 +167,6 @@ static tmac_status call_desc_ggml(void *s)
     return tmac_weights_desc_ggml(s, 2, 1, 32, NULL);
 }
 
-static const tmac_context_options options = {.struct_size = sizeof options, .threads = 1};
-static tmac_activations activations;
-static const tmac_tune_options tune = {.struct_size = sizeof tune, .seconds = 1e-5};
-static const tmac_packed_plan empty_plan = {.struct_size = sizeof empty_plan};
-static const tmac_weights_info empty_info = {.struct_size = sizeof empty_info};
-static const tmac_weights_desc empty_desc = {.struct_size = sizeof empty_desc};
-
 static const struct {
     const char *name;
     tmac_status (*call)(void *s);
@@ -140,9 +182,14 @@ static const struct {
     {"tables_build", call_build, &activations, sizeof activations, false},
     {"tables_build_part", call_build_part, &activations, sizeof activations, false},
     {"matmul", call_matmul, &activations, sizeof activations, false},
+    {"multiply", call_multiply, &f.args, sizeof(tmac_multiply_args), false},
+    {"multiply_workspace", call_workspace, &f.args, sizeof(tmac_multiply_args), false},
+    {"multiply's activations", call_multiply_of, &activations, sizeof activations, false},
+    {"multiply's team", call_team, &team, sizeof team, false},
     {"tune", call_tune, &tune, sizeof tune, false},
     {"packed_query's plan", call_plan, &empty_plan, sizeof empty_plan, true},
     {"weights_query's info", call_info, &empty_info, sizeof empty_info, true},
+    {"format_query", call_format, &empty_format, sizeof empty_format, true},
     {"weights_desc_ggml", call_desc_ggml, &empty_desc, sizeof empty_desc, true},
 };
 

@@ -13,12 +13,34 @@
 
 enum { ROWS = 40, COLS = 192, BATCH = 9 };
 
-static void fixture(struct problem *p, int width, enum tmac_layout layout, int64_t group)
+static bool fixture(struct problem *p, tmac_width width, enum tmac_layout layout, int64_t group)
 {
     struct rng rng = rng_stream(1, (uint64_t)width, (uint64_t)layout);
-    const struct matrix_kind kind = {
-        .rows = ROWS, .cols = COLS, .width = (tmac_width)width, .group = group};
-    problem_new(p, &kind, layout, BATCH, &rng);
+    const bool nested = tmac_layout_is_nested(layout);
+    const struct matrix_kind kind = {.rows = ROWS,
+                                     .cols = COLS,
+                                     .width = width,
+                                     .group = nested ? group / 2 : group,
+                                     .scale_type = nested ? TMAC_SCALE_F16 : TMAC_SCALE_F32,
+                                     .sub = nested ? TMAC_SUB_I8 : TMAC_SUB_NONE,
+                                     .super_group = nested ? group : 0};
+    return problem_new(p, &kind, layout, BATCH, &rng);
+}
+
+/* The results with shared tables, in the context that these are of, are those of every problem. */
+static void check_shared(const struct problem *first, const struct problem *p,
+                         const tmac_tables *tables)
+{
+    const tmac_activations x = problem_activations(first, BATCH);
+    tmac_weights *weights = weights_in(first->context, p->weights);
+    float with_shared[ROWS * BATCH], alone[ROWS * BATCH];
+
+    CHECK(p->info.table_layout == first->info.table_layout, "%s", matrix_name(&p->matrix.kind));
+    CHECK_OK(tmac_gemm(first->context, weights, tables, with_shared, ROWS));
+    CHECK_OK(tmac_matmul(p->context, p->weights, &x, alone, ROWS));
+    CHECK(memcmp(with_shared, alone, sizeof alone) == 0, "%s, %s", p->info.layout,
+          matrix_name(&p->matrix.kind));
+    tmac_weights_free(weights);
 }
 
 /* One set of tables for weights of every width: their results are those with their own tables. */
@@ -26,68 +48,70 @@ static void test_shared_tables(void **state)
 {
     (void)state;
     for (int layout = 0; layout < LAYOUTS; layout++) {
-        struct problem p[5];
+        struct problem first, p;
         tmac_tables *tables;
-        for (int w = 0; w < 5; w++) {
-            fixture(&p[w], w + 1, (enum tmac_layout)layout, 64);
-            CHECK(p[w].info.table_layout == p[0].info.table_layout, "width %d", w + 1);
-        }
-        tables = problem_tables(&p[0], p[0].context, BATCH);
-        for (int w = 0; w < 5; w++) {
-            const tmac_activations x = problem_activations(&p[0], BATCH);
-            float with_shared[ROWS * BATCH], alone[ROWS * BATCH];
-            CHECK_OK(tmac_gemm(p[w].context, p[w].weights, tables, with_shared, ROWS));
-            CHECK_OK(tmac_matmul(p[w].context, p[w].weights, &x, alone, ROWS));
-            CHECK(memcmp(with_shared, alone, sizeof alone) == 0, "layout %d, width %d", layout,
-                  w + 1);
+        fixture(&first, TMAC_WIDTH_2, (enum tmac_layout)layout, 64);
+        tables = problem_tables(&first, first.context, first.weights, BATCH);
+        for (int w = 0; w < TEST_WIDTHS; w++) {
+            if (!fixture(&p, test_widths[w], (enum tmac_layout)layout, 64))
+                continue;
+            check_shared(&first, &p, tables);
+            problem_free(&p);
         }
         tmac_tables_free(tables);
-        for (int w = 0; w < 5; w++)
-            problem_free(&p[w]);
+        problem_free(&first);
     }
 }
 
 static void test_mismatched(void **state)
 {
     struct problem lookup, direct, other_group;
+    tmac_weights *as_direct, *in_32;
     tmac_tables *tables;
     float y[ROWS * BATCH] = {0};
 
     (void)state;
-    fixture(&lookup, 2, TMAC_LAYOUT_ROWS32, 64);
-    fixture(&direct, 2, TMAC_LAYOUT_DIRECT, 64);
-    fixture(&other_group, 2, TMAC_LAYOUT_ROWS32, 32);
-    tables = problem_tables(&lookup, lookup.context, BATCH);
-    CHECK_STATUS(tmac_gemm(direct.context, direct.weights, tables, y, ROWS),
-                 TMAC_ERROR_TABLE_LAYOUT, "lookup tables, direct weights");
-    CHECK_STATUS(tmac_gemm(direct.context, other_group.weights, tables, y, ROWS),
-                 TMAC_ERROR_TABLE_LAYOUT, "blocks of 64, groups of 32");
-    CHECK_STATUS(tmac_gemm_rows(direct.context, direct.weights, tables, 0, 1, y, ROWS),
+    fixture(&lookup, TMAC_WIDTH_2, TMAC_LAYOUT_ROWS32, 64);
+    fixture(&direct, TMAC_WIDTH_2, TMAC_LAYOUT_DIRECT, 64);
+    fixture(&other_group, TMAC_WIDTH_2, TMAC_LAYOUT_ROWS32, 32);
+    as_direct = weights_in(lookup.context, direct.weights);
+    in_32 = weights_in(lookup.context, other_group.weights);
+    tables = problem_tables(&lookup, lookup.context, lookup.weights, BATCH);
+    CHECK_STATUS(tmac_gemm(lookup.context, as_direct, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
+                 "lookup tables, direct weights");
+    CHECK_STATUS(tmac_gemm(lookup.context, in_32, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
+                 "blocks of 64, groups of 32");
+    CHECK_STATUS(tmac_gemm_rows(lookup.context, as_direct, tables, 0, 1, y, ROWS),
                  TMAC_ERROR_TABLE_LAYOUT, "gemm_rows");
     for (size_t i = 0; i < COUNT(y); i++)
         CHECK(y[i] == 0.0f, "wrote y");
     tmac_tables_free(tables);
+    tmac_weights_free(as_direct);
+    tmac_weights_free(in_32);
     problem_free(&lookup);
     problem_free(&direct);
     problem_free(&other_group);
 }
 
-/* Same layout, another number of inputs in W. */
+/* Same layout, another number of activations per input. */
 static void test_other_cols(void **state)
 {
     const struct matrix_kind kind = {.rows = ROWS, .cols = 64, .width = TMAC_WIDTH_2, .group = 64};
     struct rng rng = rng_stream(1, 2, 3);
     struct problem wide, narrow;
+    tmac_weights *weights;
     tmac_tables *tables;
     float y[ROWS * BATCH];
 
     (void)state;
-    fixture(&wide, 2, TMAC_LAYOUT_ROWS32, 64);
+    fixture(&wide, TMAC_WIDTH_2, TMAC_LAYOUT_ROWS32, 64);
     problem_new(&narrow, &kind, TMAC_LAYOUT_ROWS32, 1, &rng);
-    tables = problem_tables(&wide, wide.context, BATCH);
-    CHECK_STATUS(tmac_gemm(wide.context, narrow.weights, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
-                 "tables of 192 inputs, weights of 64");
+    weights = weights_in(wide.context, narrow.weights);
+    tables = problem_tables(&wide, wide.context, wide.weights, BATCH);
+    CHECK_STATUS(tmac_gemm(wide.context, weights, tables, y, ROWS), TMAC_ERROR_TABLE_LAYOUT,
+                 "tables of 192 activations, weights of 64");
     tmac_tables_free(tables);
+    tmac_weights_free(weights);
     problem_free(&wide);
     problem_free(&narrow);
 }
@@ -100,7 +124,7 @@ static void test_not_built(void **state)
     float y[ROWS * BATCH];
 
     (void)state;
-    fixture(&p, 3, TMAC_LAYOUT_ROWS32, 32);
+    fixture(&p, TMAC_WIDTH_3, TMAC_LAYOUT_ROWS32, 32);
     x = problem_activations(&p, BATCH);
     CHECK_OK(tmac_tables_create(p.context, p.weights, BATCH, &tables));
     CHECK_STATUS(tmac_gemm(p.context, p.weights, tables, y, ROWS), TMAC_ERROR_NOT_BUILT, "new");
@@ -133,7 +157,7 @@ static void test_rebuilt(void **state)
     tmac_tables *tables;
 
     (void)state;
-    fixture(&p, 4, TMAC_LAYOUT_ROWS32, 32);
+    fixture(&p, TMAC_WIDTH_4, TMAC_LAYOUT_ROWS32, 32);
     CHECK_OK(tmac_tables_create(p.context, p.weights, BATCH, &tables));
     for (size_t i = 0; i < COUNT(order); i++) {
         const int64_t batch = order[i];
@@ -163,7 +187,7 @@ static void test_empty_batch(void **state)
     size_t bytes = 1;
 
     (void)state;
-    fixture(&p, 1, TMAC_LAYOUT_DIRECT, 32);
+    fixture(&p, TMAC_WIDTH_1, TMAC_LAYOUT_DIRECT, 32);
     none = problem_activations(&p, 0);
     none.data = NULL;
     CHECK_OK(tmac_matmul(p.context, p.weights, &none, NULL, ROWS));
@@ -173,7 +197,7 @@ static void test_empty_batch(void **state)
     problem_free(&p);
 }
 
-/* ---- sums over groups, as arch/kernels.h has them -------------------------------------------- */
+/* ---- sums over groups, as arch/contract.h has them -------------------------------------------- */
 
 enum { SUM_COLS = 384, SUM_BATCH = 3, SUM_BLOCK = 128 };
 
@@ -251,7 +275,7 @@ static void test_group_sums(void **state)
     struct problem p;
 
     (void)state;
-    fixture(&p, 2, TMAC_LAYOUT_ROWS32, 64);
+    fixture(&p, TMAC_WIDTH_2, TMAC_LAYOUT_ROWS32, 64);
     for (int i = 0; i < SUM_COLS * SUM_BATCH; i++)
         x[i] = i < 2 * SUM_COLS ? rng_normal(&rng) : 0.3f;
     memset(x + SUM_COLS, 0, SUM_BLOCK * sizeof *x);

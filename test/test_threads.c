@@ -14,14 +14,16 @@ enum { ROWS = 100, COLS = 512, BATCH = 9, THREADS = 8, ROUNDS = 5 };
 struct worker {
     pthread_t thread;
     const struct problem *problem;
+    const tmac_context *context; /* with its weights and tables; NULL: makes all of its own */
+    const tmac_weights *weights;
     const tmac_tables *tables;
-    const tmac_context *context; /* NULL: makes its own */
     int number;
     const char *failed;
 };
 
 /* The first step that fails, or NULL. No CHECK here: it may only run on the test's own thread. */
-static const char *work(struct worker *w, const tmac_context *context)
+static const char *multiply(const struct worker *w, const tmac_context *context,
+                            const tmac_weights *weights, const tmac_tables *tables)
 {
     const struct problem *p = w->problem;
     const tmac_activations x = problem_activations(p, BATCH);
@@ -29,22 +31,37 @@ static const char *work(struct worker *w, const tmac_context *context)
     static const size_t bytes = ROWS * BATCH * sizeof(float);
     const char *failed = NULL;
     float *y = calloc(1, bytes);
-    tmac_weights *own = NULL;
 
-    if (tmac_gemm(context, p->weights, w->tables, y, ROWS) || memcmp(y, p->y, bytes) != 0)
+    if (tmac_gemm(context, weights, tables, y, ROWS) || memcmp(y, p->y, bytes) != 0)
         failed = "gemm";
-    else if (tmac_matmul(context, p->weights, &x, y, ROWS) || memcmp(y, p->y, bytes) != 0)
+    else if (tmac_matmul(context, weights, &x, y, ROWS) || memcmp(y, p->y, bytes) != 0)
         failed = "matmul";
     memset(y, 0, bytes);
-    if (!failed && (tmac_gemm_rows(context, p->weights, w->tables, first, ROWS, y, ROWS) ||
+    if (!failed && (tmac_gemm_rows(context, weights, tables, first, ROWS, y, ROWS) ||
                     memcmp(y + first, p->y + first, (size_t)(ROWS - first) * sizeof *y) != 0))
         failed = "gemm_rows";
-    if (!failed && tmac_weights_pack(context, &p->matrix.desc, &own))
-        failed = "pack";
-    if (!failed && (tmac_matmul(context, own, &x, y, ROWS) || memcmp(y, p->y, bytes) != 0))
-        failed = "matmul with own weights";
-    tmac_weights_free(own);
     free(y);
+    return failed;
+}
+
+/* With what is shared, and with weights and tables of its own. */
+static const char *work(const struct worker *w, const tmac_context *context)
+{
+    const struct problem *p = w->problem;
+    const tmac_activations x = problem_activations(p, BATCH);
+    const char *failed = w->context ? multiply(w, context, w->weights, w->tables) : NULL;
+    tmac_weights *weights = NULL;
+    tmac_tables *tables = NULL;
+
+    if (!failed && tmac_weights_pack(context, &p->matrix.desc, &weights))
+        failed = "pack";
+    if (!failed && (tmac_tables_create(context, weights, BATCH, &tables) ||
+                    tmac_tables_build(context, tables, &x)))
+        failed = "tables";
+    if (!failed)
+        failed = multiply(w, context, weights, tables);
+    tmac_tables_free(tables);
+    tmac_weights_free(weights);
     return failed;
 }
 
@@ -69,12 +86,16 @@ static void *run(void *arg)
 
 static void run_workers(const struct problem *p, const tmac_context *shared, const char *what)
 {
-    tmac_tables *tables = problem_tables(p, p->context, BATCH);
+    tmac_weights *weights = shared ? weights_in(shared, p->weights) : NULL;
+    tmac_tables *tables = shared ? problem_tables(p, shared, weights, BATCH) : NULL;
     struct worker workers[THREADS];
 
     for (int i = 0; i < THREADS; i++) {
-        workers[i] =
-            (struct worker){.problem = p, .tables = tables, .context = shared, .number = i};
+        workers[i] = (struct worker){.problem = p,
+                                     .context = shared,
+                                     .weights = weights,
+                                     .tables = tables,
+                                     .number = i};
         if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
             abort();
     }
@@ -84,6 +105,7 @@ static void run_workers(const struct problem *p, const tmac_context *shared, con
         CHECK(!workers[i].failed, "%s, %s: thread %d: %s", what, p->info.layout, i,
               workers[i].failed);
     tmac_tables_free(tables);
+    tmac_weights_free(weights);
 }
 
 static void check_layout(enum tmac_layout layout)

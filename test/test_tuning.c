@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tuning: what is measured, what a file may hold, and that a choice changes speed only. */
-#define _POSIX_C_SOURCE 200809L
-
+ * Tuning: what is measured, what a text may hold, and that a choice changes speed only. */
 #include "support/check.h"
 #include "support/contexts.h"
+#include "support/guard.h"
 #include "support/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { ROWS = 70, COLS = 128, BATCH = 43, MAX_TEXT = 4096 };
 
 static uint64_t seed;
-static char folder[] = "/tmp/tmac-tuning-XXXXXX", path[64];
 
 static const struct matrix_kind kind = {
     .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
+
+/* A tuning's text; read from memory that ends where it does. */
+struct text {
+    char at[2 * MAX_TEXT];
+    size_t bytes;
+};
 
 static tmac_tuning *new_tuning(void)
 {
@@ -38,25 +40,22 @@ static tmac_context *context_with(const tmac_tuning *tuning)
     return context;
 }
 
-static void write_file(const char *text, size_t bytes)
+static void write_text(const tmac_tuning *tuning, struct text *text)
 {
-    FILE *file = fopen(path, "wb");
-
-    CHECK(file != NULL, "%s", path);
-    CHECK(fwrite(text, 1, bytes, file) == bytes, "%s", path);
-    CHECK(fclose(file) == 0, "%s", path);
+    CHECK_OK(tmac_tuning_write(tuning, text->at, sizeof text->at - 1, &text->bytes));
+    text->at[text->bytes] = '\0'; /* for strstr; it is no part of it */
 }
 
-static size_t read_file(char text[MAX_TEXT])
+static tmac_status read_text(tmac_tuning *tuning, const struct text *text)
 {
-    FILE *file = fopen(path, "rb");
-    size_t bytes;
+    struct guard guard;
+    char *at = guard_new(&guard, text->bytes, 1, GUARD_END);
 
-    CHECK(file != NULL, "%s", path);
-    bytes = fread(text, 1, MAX_TEXT - 1, file);
-    text[bytes] = '\0';
-    fclose(file);
-    return bytes;
+    memcpy(at, text->at, text->bytes);
+    guard_seal(&guard);
+    const tmac_status status = tmac_tuning_read(tuning, at, text->bytes);
+    guard_free(&guard);
+    return status;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -76,8 +75,8 @@ static void tell(void *host, int32_t done, int32_t count, const char *what)
     told->count = count;
 }
 
-/* Measures the kind, and again, and saves it: a file with one choice. */
-static void measure(void)
+/* Measures the kind, and again: a text with one choice. */
+static void measure(struct text *text)
 {
     struct told told = {.good = true};
     const tmac_tune_options options = {
@@ -94,76 +93,95 @@ static void measure(void)
           (int)told.done, (int)told.count, (int)told.calls);
     CHECK_OK(tmac_tune(context, tuning, &matrix.desc, &options));
     CHECK(tmac_tuning_count(tuning) == 1, "the same matrix again");
-    CHECK_OK(tmac_tuning_save(tuning, path));
+    write_text(tuning, text);
     matrix_free(&matrix);
     tmac_context_free(context);
     tmac_tuning_free(tuning);
 }
 
-/* The same file as often as it is wanted: measuring takes seconds where kernels are scalar. */
-static void tune(void)
+/* The same text as often as it is wanted: measuring takes seconds where kernels are scalar. */
+static const struct text *tuned(void)
 {
-    static char text[MAX_TEXT];
-    static size_t bytes;
+    static struct text text;
 
-    if (bytes == 0) {
-        measure();
-        bytes = read_file(text);
-    }
-    write_file(text, bytes);
+    if (text.bytes == 0)
+        measure(&text);
+    return &text;
 }
 
 static void test_measure(void **state)
 {
-    char text[MAX_TEXT], again[MAX_TEXT];
     tmac_tuning *tuning = new_tuning();
-    size_t bytes;
+    struct text again;
 
     (void)state;
-    tune();
-    bytes = read_file(text);
-    CHECK_OK(tmac_tuning_load(tuning, path));
+    CHECK_OK(read_text(tuning, tuned()));
     CHECK(tmac_tuning_count(tuning) == 1, "%d choices", (int)tmac_tuning_count(tuning));
-    CHECK_OK(tmac_tuning_save(tuning, path));
-    CHECK(read_file(again) == bytes && memcmp(text, again, bytes) == 0, "%s%s", text, again);
+    write_text(tuning, &again);
+    CHECK(again.bytes == tuned()->bytes && memcmp(again.at, tuned()->at, again.bytes) == 0, "%s%s",
+          tuned()->at, again.at);
+    tmac_tuning_free(tuning);
+}
+
+/* Into memory of every size: all or nothing, and the size it takes. */
+static void test_room(void **state)
+{
+    tmac_tuning *tuning = new_tuning();
+    const size_t all = tuned()->bytes;
+
+    (void)state;
+    CHECK_OK(read_text(tuning, tuned()));
+    for (size_t room = 0; room <= all + 3; room++) {
+        struct guard guard;
+        size_t bytes = 0;
+        char *text = guard_new(&guard, room, 1, GUARD_END);
+        memset(text, 'x', room);
+        CHECK_STATUS(tmac_tuning_write(tuning, room ? text : NULL, room, &bytes),
+                     room < all ? TMAC_ERROR_BUFFER_SIZE : TMAC_OK, "room %zu", room);
+        CHECK(bytes == all && guard_intact(&guard), "room %zu: %zu bytes", room, bytes);
+        for (size_t i = room < all ? 0 : all; i < room; i++)
+            CHECK(text[i] == 'x', "room %zu: wrote [%zu]", room, i);
+        CHECK(room < all || memcmp(text, tuned()->at, all) == 0, "room %zu", room);
+        guard_free(&guard);
+    }
     tmac_tuning_free(tuning);
 }
 
 /* ---- choices --------------------------------------------------------------------------------- */
 
-/* The file's text with another end: its last line from " layout" on. */
-static void write_choice(const char *choice)
+/* The text with another end: its last line from " layout" on. */
+static struct text text_of(const char *choice)
 {
-    char text[MAX_TEXT], *layout;
+    struct text text = *tuned();
+    char *layout = strstr(text.at, " layout ");
 
-    tune();
-    read_file(text);
-    layout = strstr(text, " layout ");
-    CHECK(layout != NULL, "%s", text);
-    snprintf(layout, (size_t)(text + sizeof text - layout), " layout %s\n", choice);
-    write_file(text, strlen(text));
+    CHECK(layout != NULL, "%s", text.at);
+    snprintf(layout, (size_t)(text.at + sizeof text.at - layout), " layout %s\n", choice);
+    text.bytes = strlen(text.at);
+    return text;
 }
 
-/* Multiplies with the file's choice; the weights' layout. */
-static const char *multiply_tuned(const struct problem *p, const char *what)
+/* Multiplies with that choice; the weights' layout. */
+static const char *multiply_tuned(const struct problem *p, const char *choice)
 {
+    const struct text text = text_of(choice);
     tmac_tuning *tuning = new_tuning();
     tmac_weights_info info = {.struct_size = sizeof info};
     tmac_activations x = problem_activations(p, BATCH);
-    float *tuned = malloc(sizeof *tuned * BATCH * ROWS),
+    float *by_choice = malloc(sizeof *by_choice * BATCH * ROWS),
           *plain = malloc(sizeof *plain * BATCH * ROWS);
     tmac_weights *weights, *attached;
 
-    CHECK_OK(tmac_tuning_load(tuning, path));
+    CHECK_OK(read_text(tuning, &text));
     tmac_context *context = context_with(tuning), *untuned = context_with(NULL);
     tmac_tuning_free(tuning); /* contexts have their own copy */
     CHECK_OK(tmac_weights_pack(context, &p->matrix.desc, &weights));
     CHECK_OK(tmac_weights_query(weights, &info));
-    CHECK_OK(tmac_weights_attach(untuned, info.packed, info.packed_bytes, 0, &attached));
-    CHECK_OK(tmac_matmul(context, weights, &x, tuned, ROWS));
+    attached = weights_in(untuned, weights);
+    CHECK_OK(tmac_matmul(context, weights, &x, by_choice, ROWS));
     CHECK_OK(tmac_matmul(untuned, attached, &x, plain, ROWS));
-    CHECK(check_floats(tuned, plain, BATCH * ROWS) == BATCH * ROWS, "%s", what);
-    free(tuned);
+    CHECK(check_floats(by_choice, plain, BATCH * ROWS) == BATCH * ROWS, "%s", choice);
+    free(by_choice);
     free(plain);
     tmac_weights_free(attached);
     tmac_weights_free(weights);
@@ -176,12 +194,12 @@ static void test_choices(void **state)
 {
     static const char *const layouts[] = {"rows32", "rows64", "quad", "direct", "nested"};
     static const char *const blockings[] = {
-        "inputs 0 tiles 0 steps 0", "inputs 8 tiles 1 steps 8", "inputs 64 tiles 4 steps 16",
-        "inputs 256 tiles 1 steps 8", "inputs 32 tiles 4 steps 24", "inputs 16 tiles 3 steps 32",
+        "batch 0 tiles 0 steps 0", "batch 8 tiles 1 steps 8", "batch 64 tiles 4 steps 16",
+        "batch 256 tiles 1 steps 8", "batch 32 tiles 4 steps 24", "batch 16 tiles 3 steps 32",
         /* that do not fit, and are not used */
-        "inputs 7 tiles 1 steps 8", "inputs 8 tiles 0 steps 8", "inputs 8 tiles 1 steps 12",
-        "inputs 99999992 tiles 99999999 steps 8", "inputs -8 tiles -1 steps -8",
-        "inputs 8 tiles 1 steps 99999992"};
+        "batch 7 tiles 1 steps 8", "batch 8 tiles 0 steps 8", "batch 8 tiles 1 steps 12",
+        "batch 99999992 tiles 99999999 steps 8", "batch -8 tiles -1 steps -8",
+        "batch 8 tiles 1 steps 99999992"};
     struct rng rng = rng_stream(seed, 2, 0);
     struct problem p;
     bool direct = false, lookup = false;
@@ -192,7 +210,6 @@ static void test_choices(void **state)
         for (size_t b = 0; b < COUNT(blockings); b++) {
             char choice[128];
             snprintf(choice, sizeof choice, "%s %s", layouts[l], blockings[b]);
-            write_choice(choice);
             const char *packed = multiply_tuned(&p, choice);
             direct = direct || strcmp(packed, "direct") == 0;
             lookup = lookup || strcmp(packed, "direct") != 0;
@@ -202,38 +219,45 @@ static void test_choices(void **state)
     problem_free(&p);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
-static void check_load(tmac_status want, const char *what)
+/* Refused, by an empty tuning and by one that stays as it was. */
+static void check_refused(const struct text *text, tmac_status want, const char *what)
 {
     tmac_tuning *tuning = new_tuning();
+    struct text after;
 
-    CHECK_STATUS(tmac_tuning_load(tuning, path), want, "%s", what);
+    CHECK_STATUS(read_text(tuning, text), want, "%s", what);
     CHECK(tmac_tuning_count(tuning) == 0, "%s", what);
+    CHECK_OK(read_text(tuning, tuned()));
+    CHECK_STATUS(read_text(tuning, text), want, "%s", what);
+    write_text(tuning, &after);
+    CHECK(strcmp(after.at, tuned()->at) == 0, "%s: not as it was", what);
     tmac_tuning_free(tuning);
 }
 
-/* Replaces the first `from` in the text of a good file. */
-static void check_changed(const char *from, const char *to, tmac_status want)
+/* The good text with the first `from` replaced. */
+static struct text changed(const char *from, const char *to)
 {
-    char text[MAX_TEXT], changed[2 * MAX_TEXT];
-    char *at;
+    const struct text *good = tuned();
+    const char *at = strstr(good->at, from);
+    struct text text;
 
-    tune();
-    read_file(text);
-    at = strstr(text, from);
     CHECK(at != NULL, "%s", from);
-    const int bytes = snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to,
-                               at + strlen(from));
-    write_file(changed, (size_t)bytes);
-    check_load(want, to);
+    text.bytes = (size_t)snprintf(text.at, sizeof text.at, "%.*s%s%s", (int)(at - good->at),
+                                  good->at, to, at + strlen(from));
+    return text;
 }
 
 static void test_foreign(void **state)
 {
+    static const char *const changes[][2] = {{"version ", "version 9"}, {"cpu ", "cpu another "}};
+
     (void)state;
-    check_changed("version ", "version 9", TMAC_ERROR_TUNING_FOREIGN);
-    check_changed("cpu ", "cpu another ", TMAC_ERROR_TUNING_FOREIGN);
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        const struct text text = changed(changes[i][0], changes[i][1]);
+        check_refused(&text, TMAC_ERROR_TUNING_FOREIGN, changes[i][1]);
+    }
 }
 
 static void test_damaged(void **state)
@@ -242,95 +266,96 @@ static void test_damaged(void **state)
         {"tuning 1", "tuning 2"},
         {"libtmac", "libtnac"},
         {"isa 0x", "isa "},
+        {"isa 0x", "isa 0x-"},
+        {"isa 0x", "isa 0x-1 "},
+        {"isa 0x", "isa 0x "},
+        {"isa 0x", "isa 0xg"},
+        {"isa 0x", "isa 0x123456789"},
         {"rows ", "rows x"},
         {" layout ", " layout no"},
         {"threads", "thread"},
         {"cols ", "cols 99999999999999999999"},
         {"steps ", "steps 1 "},
     };
-    char text[MAX_TEXT];
+    struct text text;
 
     (void)state;
-    for (size_t i = 0; i < COUNT(changes); i++)
-        check_changed(changes[i][0], changes[i][1], TMAC_ERROR_TUNING_DAMAGED);
-    tune();
-    const size_t bytes = read_file(text);
-    for (size_t cut = 0; cut < bytes; cut++) {
-        /* Whole lines are a whole file. */
-        const bool whole = cut && text[cut - 1] == '\n' && strstr(text, "isa") <= text + cut;
-        write_file(text, cut);
-        if (!whole)
-            check_load(TMAC_ERROR_TUNING_DAMAGED, "cut");
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        text = changed(changes[i][0], changes[i][1]);
+        check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, changes[i][1]);
     }
-    text[bytes / 2] = '\0';
-    write_file(text, bytes);
-    check_load(TMAC_ERROR_TUNING_DAMAGED, "a zero within");
+    for (size_t cut = 0; cut < tuned()->bytes; cut++) {
+        /* Whole lines are a whole text. */
+        text = *tuned();
+        text.bytes = cut;
+        if (!cut || text.at[cut - 1] != '\n' || strstr(text.at, "isa") > text.at + cut)
+            check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, "cut");
+    }
+    for (size_t zero = 0; zero < tuned()->bytes; zero++) {
+        text = *tuned();
+        text.at[zero] = '\0';
+        check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, "a zero within");
+    }
+}
+
+/* One good line, one bad one: neither is added. */
+static void test_all_or_nothing(void **state)
+{
+    struct text text = *tuned();
+    char *choice = strstr(text.at, "isa"), line[MAX_TEXT];
+
+    (void)state;
+    snprintf(line, sizeof line, "%s", choice);
+    memmove(strstr(line, "rows ") + 5, strstr(line, "rows ") + 6, strlen(strstr(line, "rows ") + 5));
+    snprintf(choice, sizeof text.at - (size_t)(choice - text.at), "%s%s", line, "isa 0x1 threads\n");
+    text.bytes = strlen(text.at);
+    check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, "a good line, and a bad one");
+    text.bytes -= strlen("isa 0x1 threads\n");
+    tmac_tuning *tuning = new_tuning();
+    CHECK_OK(read_text(tuning, &text));
+    CHECK_OK(read_text(tuning, tuned()));
+    CHECK(tmac_tuning_count(tuning) == 2, "the good lines alone");
+    CHECK_OK(read_text(tuning, &text));
+    CHECK(tmac_tuning_count(tuning) == 2, "and again");
+    tmac_tuning_free(tuning);
 }
 
 static void test_random_bytes(void **state)
 {
-    char text[MAX_TEXT], noise[600];
+    const size_t header = (size_t)(strstr(tuned()->at, "isa") - tuned()->at);
     struct rng rng = rng_stream(seed, 3, 0);
+    struct text text;
 
     (void)state;
-    tune();
-    const size_t bytes = read_file(text), header = (size_t)(strstr(text, "isa") - text);
     for (int i = 0; i < 200; i++) {
-        rng_bytes(&rng, noise, sizeof noise);
-        memcpy(noise, text, i % 2 ? header : bytes < 200 ? bytes : 0);
-        write_file(noise, sizeof noise);
-        check_load(TMAC_ERROR_TUNING_DAMAGED, "noise");
+        text.bytes = 600;
+        rng_bytes(&rng, text.at, text.bytes);
+        memcpy(text.at, tuned()->at, i % 2 ? header : tuned()->bytes < 200 ? tuned()->bytes : 0);
+        check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, "noise");
     }
 }
 
-static void test_huge_file(void **state)
+/* Of a good choice as many as 1 MiB holds, and one byte more. */
+static void test_too_long(void **state)
 {
-    FILE *file = fopen(path, "wb");
-
-    (void)state;
-    CHECK(file != NULL, "%s", path);
-    for (int i = 0; i < 1 << 18; i++)
-        fputs("libtmac ", file);
-    fclose(file);
-    check_load(TMAC_ERROR_TUNING_DAMAGED, "2 MB");
-}
-
-static void test_no_file(void **state)
-{
-    char missing[96];
+    const size_t most = 1 << 20, header = (size_t)(strstr(tuned()->at, "isa") - tuned()->at);
+    const size_t line = tuned()->bytes - header;
+    char *text = malloc(most + 1);
     tmac_tuning *tuning = new_tuning();
 
     (void)state;
-    snprintf(missing, sizeof missing, "%s/none/tuning.txt", folder);
-    CHECK_STATUS(tmac_tuning_load(tuning, missing), TMAC_ERROR_FILE, "missing");
-    CHECK_STATUS(tmac_tuning_save(tuning, missing), TMAC_ERROR_FILE, "no folder");
-    CHECK_STATUS(tmac_tuning_load(tuning, folder), TMAC_ERROR_FILE, "a folder");
-    CHECK_STATUS(tmac_tuning_save(tuning, folder), TMAC_ERROR_FILE, "a folder");
+    memset(text, '\n', most + 1); /* no such line is a choice */
+    memcpy(text, tuned()->at, header);
+    size_t bytes = header;
+    for (; bytes + line <= most; bytes += line)
+        memcpy(text + bytes, tuned()->at + header, line);
+    CHECK_OK(tmac_tuning_read(tuning, text, bytes));
+    CHECK(tmac_tuning_count(tuning) == 1, "the same choice");
+    CHECK_STATUS(tmac_tuning_read(tuning, text, most + 1), TMAC_ERROR_TUNING_DAMAGED, "1 MiB + 1");
+    CHECK_STATUS(tmac_tuning_read(tuning, text, SIZE_MAX), TMAC_ERROR_TUNING_DAMAGED,
+                 "told before it is read");
     tmac_tuning_free(tuning);
-}
-
-/* The user's own file, in a folder that is made. */
-static void test_users_file(void **state)
-{
-    char cache[96], file[128];
-    tmac_tuning *tuning = new_tuning();
-
-    (void)state;
-    tune();
-    CHECK_OK(tmac_tuning_load(tuning, path));
-    snprintf(cache, sizeof cache, "%s/a/b", folder);
-    setenv("XDG_CACHE_HOME", cache, 1);
-    CHECK_OK(tmac_tuning_save(tuning, NULL));
-    tmac_tuning_free(tuning);
-    tuning = new_tuning();
-    CHECK_OK(tmac_tuning_load(tuning, NULL));
-    CHECK(tmac_tuning_count(tuning) == 1, "not saved");
-    snprintf(file, sizeof file, "%s/libtmac/tuning.txt", cache);
-    CHECK(access(file, R_OK) == 0, "%s", file);
-    unsetenv("XDG_CACHE_HOME");
-    unsetenv("HOME");
-    CHECK_STATUS(tmac_tuning_load(tuning, NULL), TMAC_ERROR_FILE, "no home");
-    tmac_tuning_free(tuning);
+    free(text);
 }
 
 static void test_bad_arguments(void **state)
@@ -341,12 +366,19 @@ static void test_bad_arguments(void **state)
     tmac_tuning *tuning = new_tuning();
     tmac_context *context = context_with(NULL);
     struct matrix matrix;
+    size_t bytes = 7;
+    char text[MAX_TEXT];
 
     (void)state;
     matrix_new(&matrix, &kind, &rng);
     CHECK_STATUS(tmac_tuning_create(NULL), TMAC_ERROR_NULL, "create");
-    CHECK_STATUS(tmac_tuning_load(NULL, path), TMAC_ERROR_NULL, "load");
-    CHECK_STATUS(tmac_tuning_save(NULL, path), TMAC_ERROR_NULL, "save");
+    CHECK_STATUS(tmac_tuning_read(NULL, "", 0), TMAC_ERROR_NULL, "read");
+    CHECK_STATUS(tmac_tuning_read(tuning, NULL, 0), TMAC_ERROR_NULL, "no text");
+    CHECK_STATUS(tmac_tuning_read(tuning, "", 0), TMAC_ERROR_TUNING_DAMAGED, "an empty text");
+    CHECK_STATUS(tmac_tuning_write(NULL, text, sizeof text, &bytes), TMAC_ERROR_NULL, "write");
+    CHECK_STATUS(tmac_tuning_write(tuning, text, sizeof text, NULL), TMAC_ERROR_NULL, "size");
+    CHECK_STATUS(tmac_tuning_write(tuning, NULL, 1, &bytes), TMAC_ERROR_NULL, "no text");
+    CHECK(bytes == 7, "output touched");
     CHECK_STATUS(tmac_tune(NULL, tuning, &matrix.desc, NULL), TMAC_ERROR_NULL, "context");
     CHECK_STATUS(tmac_tune(context, NULL, &matrix.desc, NULL), TMAC_ERROR_NULL, "tuning");
     CHECK_STATUS(tmac_tune(context, tuning, NULL, NULL), TMAC_ERROR_NULL, "description");
@@ -365,29 +397,16 @@ static void test_bad_arguments(void **state)
     matrix_free(&matrix);
 }
 
-static void remove_all(void)
-{
-    char command[96];
-
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)!system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measure),       cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_foreign),       cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_random_bytes),  cmocka_unit_test(test_huge_file),
-        cmocka_unit_test(test_no_file),       cmocka_unit_test(test_users_file),
+        cmocka_unit_test(test_measure),        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_choices),        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_random_bytes),   cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_bad_arguments),
     };
 
     seed = rng_environment_seed();
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/tuning.txt", folder);
-    const int failures = cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
-    remove_all();
-    return failures;
+    return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "support/check.h"
 #include "support/contexts.h"
 #include "support/matrix.h"
+#include "support/widths.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -98,13 +99,17 @@ static void check_kind(const struct matrix_kind *kind, uint64_t index)
 {
     const int layout = (int)(index % LAYOUTS);
     tmac_context *context = (index / LAYOUTS % 2 ? contexts.best : contexts.scalar)[layout];
-    const char *name = context_layout_names[layout];
+    const char *name = tmac_layout_name((enum tmac_layout)layout);
     struct rng rng = rng_stream(seed, 1, index);
     const int64_t middle = rng_between(&rng, 0, (int)kind->rows);
     struct matrix m;
     tmac_weights *weights;
 
     matrix_new(&m, kind, &rng);
+    if (!context_holds(context, &m.desc)) {
+        matrix_free(&m);
+        return;
+    }
     CHECK_STATUS(tmac_weights_pack(context, &m.desc, &weights), TMAC_OK, "%s, %s",
                  matrix_name(kind), name);
     check_info(weights, kind);
@@ -116,14 +121,14 @@ static void check_kind(const struct matrix_kind *kind, uint64_t index)
 
 static void check_level(const struct level *level, uint64_t *index, int share)
 {
-    for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+    for (int w = 0; w < TEST_WIDTHS; w++)
         for (int variant = 0; variant < 2 * 3 * 4; variant++)
             for (int shape = 0; shape < 4; shape++) {
                 const uint64_t i = ++*index;
                 const struct matrix_kind kind = {
                     .rows = all_rows[(i / 7 + i) % COUNT(all_rows)],
                     .cols = choose_cols(level, shape),
-                    .width = (tmac_width)width,
+                    .width = test_widths[w],
                     .codes = (tmac_code_format)(variant % 2),
                     .group = level->group,
                     .scale_type = (tmac_scale_type)(variant / 2 % 3),
@@ -158,13 +163,13 @@ static void test_every_layout(void **state)
     uint64_t index = 0;
 
     (void)state;
-    for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+    for (int w = 0; w < TEST_WIDTHS; w++)
         for (size_t r = 0; r < COUNT(all_rows); r++)
             for (size_t c = 0; c < COUNT(all_cols); c++)
                 for (int l = 0; l < 2 * LAYOUTS; l++) {
                     const struct matrix_kind kind = {.rows = all_rows[r],
                                                      .cols = all_cols[c],
-                                                     .width = (tmac_width)width,
+                                                     .width = test_widths[w],
                                                      .group = 16,
                                                      .zero = (tmac_zero)(c % 4)};
                     if (index++ % (uint64_t)share == 0)
@@ -230,6 +235,10 @@ static void check_plain(const struct matrix_kind *kind, const tmac_context *cont
     tmac_weights *weights;
 
     matrix_new(&m, kind, &rng);
+    if (!context_holds(context, &m.desc)) {
+        matrix_free(&m);
+        return;
+    }
     without_data = m.desc;
     without_data.codes = without_data.scales = without_data.minimums = NULL;
     CHECK_OK(tmac_weights_pack(context, &m.desc, &weights));
@@ -255,13 +264,13 @@ static void test_plain_packing(void **state)
 
     (void)state;
     for (int l = 0; l < 2 * LAYOUTS; l++)
-        for (int width = TMAC_WIDTH_1; width <= TMAC_WIDTH_TERNARY; width++)
+        for (int w = 0; w < TEST_WIDTHS; w++)
             for (size_t r = 0; r < COUNT(all_rows); r++) {
                 const bool two_levels = index % 2;
                 const struct matrix_kind kind = {
                     .rows = all_rows[r],
                     .cols = 192,
-                    .width = (tmac_width)width,
+                    .width = test_widths[w],
                     .codes = (tmac_code_format)(index % 2),
                     .group = 32,
                     .scale_type = (tmac_scale_type)(index % 3),
@@ -281,7 +290,7 @@ static double tight_bits(const struct matrix_kind *kind)
     const double scale = 8.0 * (double)matrix_scale_bytes(kind->scale_type);
     const bool minimum = kind->zero == TMAC_ZERO_MINIMUM;
     const double sub = kind->sub == TMAC_SUB_NONE ? 0 : kind->sub == TMAC_SUB_I8 ? 8 : 4;
-    const double bits = kind->width == TMAC_WIDTH_TERNARY ? 2 : (double)kind->width;
+    const double bits = matrix_bits(kind->width);
     const double per_row = (double)matrix_super_groups(kind) * scale * (minimum ? 2 : 1) +
                            (double)matrix_groups(kind) *
                                (sub * (minimum ? 2 : 1) + (kind->zero == TMAC_ZERO_POINT ? 8 : 0));
@@ -290,18 +299,12 @@ static double tight_bits(const struct matrix_kind *kind)
 
 static bool fits_in_5_percent(const struct matrix_kind *kind, const tmac_context *context)
 {
-    tmac_weights_desc desc = {.struct_size = sizeof desc,
-                              .rows = kind->rows,
-                              .cols = kind->cols,
-                              .width = kind->width,
-                              .group = kind->group,
-                              .scale_type = kind->scale_type,
-                              .zero_kind = kind->zero,
-                              .sub_format = kind->sub,
-                              .super_group = kind->super_group};
+    const tmac_weights_desc desc = matrix_desc(kind);
     tmac_packed_plan plan = {.struct_size = sizeof plan};
     double ratio;
 
+    if (!context_holds(context, &desc))
+        return true;
     CHECK_OK(tmac_packed_query(context, &desc, &plan));
     ratio = (double)plan.bytes * 8 / tight_bits(kind);
     if (ratio > 1.05)
@@ -324,19 +327,19 @@ static void test_packed_bytes(void **state)
 
     (void)state;
     for (size_t l = 0; l < count; l++)
-        for (int variant = 0; variant < 5 * 3 * 4 * 3 * LAYOUTS; variant++) {
-            const int64_t *shape = shapes[variant / 60 % 3];
+        for (int variant = 0; variant < TEST_WIDTHS * 3 * 4 * 3 * LAYOUTS; variant++) {
+            const int64_t *shape = shapes[variant / (12 * TEST_WIDTHS) % 3];
             const struct matrix_kind kind = {.rows = shape[0],
                                              .cols = shape[1],
-                                             .width = (tmac_width)(1 + variant % 5),
+                                             .width = test_widths[variant % TEST_WIDTHS],
                                              .group = levels[l].group,
-                                             .scale_type = (tmac_scale_type)(variant / 5 % 3),
-                                             .zero = (tmac_zero)(variant / 15 % 4),
+                                             .scale_type = (tmac_scale_type)(variant / TEST_WIDTHS % 3),
+                                             .zero = (tmac_zero)(variant / (3 * TEST_WIDTHS) % 4),
                                              .sub = levels[l].sub,
                                              .super_group = levels[l].super_group};
             if (is_known_exception(&kind))
                 continue;
-            exceptions += !fits_in_5_percent(&kind, contexts.scalar[variant / 180]);
+            exceptions += !fits_in_5_percent(&kind, contexts.scalar[variant / (36 * TEST_WIDTHS)]);
         }
     CHECK(exceptions == 0, "%d kinds take more than 5 %% over the tight size", exceptions);
 }

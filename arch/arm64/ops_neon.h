@@ -178,9 +178,18 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
     return vcombine_s8(narrow(rounded[0], rounded[1]), narrow(rounded[2], rounded[3]));
 }
 
-TEMPLATE int32_t bytes16_sum(bytes16 bytes)
+/* Sums of `count` int8. */
+typedef int16x8_t sums16;
+
+TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
 {
-    return vaddlvq_s8(bytes);
+    return vpadalq_s8(sums, bytes);
+}
+
+TEMPLATE int32_t sums16_total(sums16 sums, int count)
+{
+    (void)count;
+    return vaddlvq_s16(sums);
 }
 
 #endif

@@ -13,20 +13,22 @@ struct ahead {
     size_t part;
 };
 
-/* `bytes` from `next` on, for so many panels. */
+/* `bytes` from `next` on, for so many panels; one alone leaves them to the hardware. */
 static inline struct ahead ahead_of(const uint8_t *next, size_t bytes, int panels)
 {
     const char *at = (const char *)next;
 
-    return (struct ahead){at, at + bytes, bytes / (size_t)panels + 64};
+    return (struct ahead){at, panels > 1 ? at + bytes : at, bytes / (size_t)panels + 64};
 }
 
 static inline void ahead_prefetch_part(struct ahead *ahead)
 {
-    const char *end = ahead->at + ahead->part < ahead->end ? ahead->at + ahead->part : ahead->end;
+    const char *at = ahead->at;
+    const char *end = at + ahead->part < ahead->end ? at + ahead->part : ahead->end;
 
-    for (; ahead->at < end; ahead->at += 64)
-        _mm_prefetch(ahead->at, _MM_HINT_T1);
+    for (; at < end; at += 64)
+        _mm_prefetch(at, _MM_HINT_T1);
+    ahead->at = at;
 }
 
 #endif

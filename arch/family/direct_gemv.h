@@ -15,8 +15,6 @@ static inline int width_index(tmac_width width)
     return width == TMAC_WIDTH_TERNARY ? 1 : width == TMAC_WIDTH_8 ? 4 : (int)width - 1;
 }
 
-enum { MOST_SUMS = 4 /* per row vector */ };
-
 /* What a template knows when it is compiled. */
 struct gemv_kind {
     tmac_width width;
@@ -42,7 +40,7 @@ INLINE vec codes_in_place(vec fields, const tmac_width width, const int j, const
 
 /* Adds groups [begin, end) of a step, for row vectors from v on. */
 INLINE void gemv_step(const struct gemv_at *at, const struct gemv_kind kind, const int v,
-                      const int begin, const int end, dot_sum sum[GEMV_VECTORS][MOST_SUMS])
+                      const int begin, const int end, dot_sum sum[GEMV_VECTORS][GEMV_SUMS])
 {
     const int bits = field_bits(kind.width);
     const int places = gemv_places(kind.width, kind.size == SEVERAL_STEPS);
@@ -73,11 +71,11 @@ INLINE void gemv_step(const struct gemv_at *at, const struct gemv_kind kind, con
 
 /* One number per row. Weights of places leave by shifts that are exact: what is shifted always is a
  * multiple of 2^bits. */
-INLINE vec gemv_joined(const dot_sum sum[MOST_SUMS], const struct gemv_kind kind)
+INLINE vec gemv_joined(const dot_sum sum[GEMV_SUMS], const struct gemv_kind kind)
 {
     const int places = gemv_places(kind.width, kind.size == SEVERAL_STEPS);
     const int chains = gemv_chains(kind.width);
-    vec rows[MOST_SUMS], joined;
+    vec rows[GEMV_SUMS], joined;
 
     UNROLL
     for (int p = 0; p < places; p++) {
@@ -98,11 +96,11 @@ INLINE void gemv_steps(struct gemv_at *at, const struct gemv_kind kind, const in
                        const int begin, const int end, vec total[GEMV_VECTORS])
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width);
-    dot_sum sum[GEMV_VECTORS][MOST_SUMS];
+    dot_sum sum[GEMV_VECTORS][GEMV_SUMS];
 
     UNROLL
-    for (int i = 0; i < GEMV_VECTORS * MOST_SUMS; i++)
-        sum[i / MOST_SUMS][i % MOST_SUMS] = dot_zero();
+    for (int i = 0; i < GEMV_VECTORS * GEMV_SUMS; i++)
+        sum[i / GEMV_SUMS][i % GEMV_SUMS] = dot_zero();
     for (; steps > 0; steps--) {
         if (v == 0)
             vec_prefetch(at->cell, cell_bytes);

@@ -19,6 +19,7 @@ struct pass_kind {
     bool cells;
     tmac_width width; /* unpacked: 8, 4, or 2 for those of 3 bits and less */
     enum block_size size;
+    enum { NO_MINIMUM, MINIMUM, MAY_HAVE_MINIMUM } minimum;
 };
 
 enum { RUN_BLOCKS = 2 * UNPACKED_STEPS };
@@ -60,22 +61,24 @@ INLINE size_t step_bytes(const struct pass_kind kind)
     return kind.cells ? tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width) : sizeof(struct unpacked);
 }
 
-/* Adds one group of 4 activations. */
+/* Adds one group of 4 activations, or starts the sums with it. */
 INLINE void pass_group(const struct pass *at, const struct pass_kind kind, const int group,
-                       const vec codes[], dot_sum sum[PASS_SUMS])
+                       const bool start, const vec codes[], dot_sum sum[PASS_SUMS])
 {
     UNROLL
     for (int n = 0; n < kind.inputs; n++) {
         UNROLL
         for (int v = 0; v < kind.vectors; v++) {
+            const int x = group * kind.batch + n;
             dot_sum *to = &sum[n * kind.vectors + v];
-            *to = dot(*to, codes[v], at->x, group * kind.batch + n, kind.width);
+            *to = start ? dot_start(codes[v], at->x, x, kind.width)
+                        : dot(*to, codes[v], at->x, x, kind.width);
         }
     }
 }
 
 INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, dot_sum sum[PASS_SUMS])
+                      const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     const int bits = field_bits(kind.width), in_byte = GROUPS / bits;
 
@@ -95,13 +98,13 @@ INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const 
             UNROLL
             for (int v = 0; v < kind.vectors; v++)
                 codes[v] = field_codes(fields[v], kind.width, j);
-            pass_group(at, kind, group, codes, sum);
+            pass_group(at, kind, group, start && group == begin, codes, sum);
         }
     }
 }
 
 INLINE void pass_unpacked(const struct pass *at, const struct pass_kind kind, const int begin,
-                          const int end, dot_sum sum[PASS_SUMS])
+                          const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     UNROLL
     for (int g = begin; g < end; g++) {
@@ -110,18 +113,18 @@ INLINE void pass_unpacked(const struct pass *at, const struct pass_kind kind, co
         UNROLL
         for (int v = 0; v < kind.vectors; v++) /* loaded once, where gcc would for every use */
             codes[v] = vec_here(vec_load(at->codes + g * ROWS_BYTES + v * VEC_BYTES));
-        pass_group(at, kind, g, codes, sum);
+        pass_group(at, kind, g, start && g == begin, codes, sum);
     }
 }
 
-/* Adds groups [begin, end) of a step. */
+/* Adds groups [begin, end) of a step, or starts the sums with them. */
 INLINE void pass_step(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, dot_sum sum[PASS_SUMS])
+                      const int end, const bool start, dot_sum sum[PASS_SUMS])
 {
     if (kind.cells)
-        pass_cell(at, kind, begin, end, sum);
+        pass_cell(at, kind, begin, end, start, sum);
     else
-        pass_unpacked(at, kind, begin, end, sum);
+        pass_unpacked(at, kind, begin, end, start, sum);
 }
 
 INLINE void pass_next(struct pass *at, const struct pass_kind kind)
@@ -130,13 +133,6 @@ INLINE void pass_next(struct pass *at, const struct pass_kind kind)
         vec_prefetch(at->codes, step_bytes(kind));
     at->codes = vec_opaque(at->codes + step_bytes(kind));
     at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
-}
-
-INLINE void sums_zero(dot_sum sum[PASS_SUMS])
-{
-    UNROLL
-    for (int i = 0; i < PASS_SUMS; i++)
-        sum[i] = dot_zero();
 }
 
 INLINE void sums_rows(const dot_sum sum[PASS_SUMS], const struct pass_kind kind,
@@ -154,9 +150,11 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
     dot_sum sum[PASS_SUMS];
 
     if (dot_is_wide(kind.width)) {
-        sums_zero(sum);
+        UNROLL
+        for (int i = 0; i < PASS_SUMS; i++)
+            sum[i] = dot_zero();
         for (; steps > 0; steps--) {
-            pass_step(at, kind, 0, GROUPS, sum);
+            pass_step(at, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         sums_rows(sum, kind, total);
@@ -166,11 +164,10 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
     for (int i = 0; i < PASS_SUMS; i++)
         total[i] = vec_zero();
     for (; steps > 0; steps -= chain) {
-        sums_zero(sum);
-        pass_step(at, kind, 0, GROUPS, sum);
+        pass_step(at, kind, 0, GROUPS, true, sum);
         pass_next(at, kind);
         for (int s = 1; s < chain && s < steps; s++) {
-            pass_step(at, kind, 0, GROUPS, sum);
+            pass_step(at, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         UNROLL
@@ -215,7 +212,7 @@ INLINE void pass_block(const struct tmac_tile *tile, struct pass *at, const stru
 {
     const size_t group = (size_t)(number >> tile->block_shift) * tile->scale_stride;
 
-    if (tile->minimum)
+    if (kind.minimum == MINIMUM || (kind.minimum == MAY_HAVE_MINIMUM && tile->minimum))
         pass_floats(at, kind, group, true, total);
     else
         pass_floats(at, kind, group, false, total);
@@ -228,8 +225,7 @@ INLINE void pass_part(const struct tmac_tile *tile, struct pass *at, const struc
     dot_sum sum[PASS_SUMS];
     vec total[PASS_SUMS];
 
-    sums_zero(sum);
-    pass_step(at, kind, begin, end, sum);
+    pass_step(at, kind, begin, end, true, sum);
     sums_rows(sum, kind, total);
     if (end == GROUPS)
         pass_next(at, kind);
@@ -264,16 +260,16 @@ INLINE const float *panel_floats(const float *floats, size_t panel)
 }
 
 /* What the float stage needs of panel p, for all passes over it. */
-INLINE void run_numbers(struct run *run, const struct pass_kind kind, int p)
+INSTANCE void run_numbers(struct run *run, int p)
 {
     const struct tmac_tile *tile = run->tile;
     const size_t panel = (size_t)p * tile->panel_stride;
-    const int first = run->step * TMAC_STEP_K / tile->block_k * kind.batch;
+    const int first = run->step * TMAC_STEP_K / tile->block_k * tile->batch;
     const int blocks = (run->steps * TMAC_STEP_K + tile->block_k - 1) / tile->block_k;
     const float *act_scale = panel_floats(tile->act_scale, panel) + first;
     const float *act_sum = panel_floats(tile->act_sum, panel) + first;
 
-    for (int i = 0; i < blocks * kind.batch; i++) {
+    for (int i = 0; i < blocks * tile->batch; i++) {
         run->factor[i] = act_scale[i] * tile->unit;
         run->offset[i] = act_sum[i] * tile->offset;
     }
@@ -330,7 +326,7 @@ INLINE void run_passes(struct run *run, const struct pass_kind kind)
     for (int p = 0; p < run->tile->panels; p++) {
         if (!kind.cells)
             ahead_prefetch_part(&run->ahead);
-        run_numbers(run, kind, p);
+        run_numbers(run, p);
         for (int v = 0; v < ROW_VECTORS; v += kind.vectors)
             for (int n = 0; n < kind.batch; n += kind.inputs)
                 run_pass(run, kind, p, v, n);
@@ -349,24 +345,33 @@ typedef void run_fn(struct run *run);
 
 enum { UNPACKED_VECTORS = PASS_SUMS / UNPACKED_INPUTS };
 #define UNPACKED(name, width, size)                                                                \
-    PASSES(name, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false, width, size)
+    PASSES(unpacked_##name, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false, width, size, \
+           NO_MINIMUM)                                                                             \
+    PASSES(unpacked_##name##_minimum, TMAC_MAX_PANEL, UNPACKED_INPUTS, UNPACKED_VECTORS, false,    \
+           width, size, MINIMUM)
 
-UNPACKED(unpacked_half_step, TMAC_WIDTH_2, HALF_STEP)
-UNPACKED(unpacked_step, TMAC_WIDTH_2, ONE_STEP)
-UNPACKED(unpacked_steps, TMAC_WIDTH_2, SEVERAL_STEPS)
-UNPACKED(unpacked_4_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
-UNPACKED(unpacked_8_half_step, TMAC_WIDTH_8, HALF_STEP)
-UNPACKED(unpacked_8_step, TMAC_WIDTH_8, ONE_STEP)
-UNPACKED(unpacked_8_steps, TMAC_WIDTH_8, SEVERAL_STEPS)
+UNPACKED(half_step, TMAC_WIDTH_2, HALF_STEP)
+UNPACKED(step, TMAC_WIDTH_2, ONE_STEP)
+UNPACKED(steps, TMAC_WIDTH_2, SEVERAL_STEPS)
+UNPACKED(4_steps, TMAC_WIDTH_4, SEVERAL_STEPS)
+UNPACKED(8_half_step, TMAC_WIDTH_8, HALF_STEP)
+UNPACKED(8_step, TMAC_WIDTH_8, ONE_STEP)
+UNPACKED(8_steps, TMAC_WIDTH_8, SEVERAL_STEPS)
 
-static run_fn *unpacked_function(tmac_width width, enum block_size size)
+#define UNPACKED_NAMES(name)                                                                       \
+    {                                                                                              \
+        unpacked_##name, unpacked_##name##_minimum                                                 \
+    }
+
+static run_fn *unpacked_function(const struct tmac_tile *tile)
 {
-    static run_fn *const functions[3][BLOCK_SIZES] = {
-        {unpacked_half_step, unpacked_step, unpacked_steps},
-        {unpacked_half_step, unpacked_step, unpacked_4_steps},
-        {unpacked_8_half_step, unpacked_8_step, unpacked_8_steps}};
+    static run_fn *const functions[3][BLOCK_SIZES][2] = {
+        {UNPACKED_NAMES(half_step), UNPACKED_NAMES(step), UNPACKED_NAMES(steps)},
+        {UNPACKED_NAMES(half_step), UNPACKED_NAMES(step), UNPACKED_NAMES(4_steps)},
+        {UNPACKED_NAMES(8_half_step), UNPACKED_NAMES(8_step), UNPACKED_NAMES(8_steps)}};
+    const int kind = tile->width == TMAC_WIDTH_8 ? 2 : tile->width == TMAC_WIDTH_4;
 
-    return functions[width == TMAC_WIDTH_8 ? 2 : width == TMAC_WIDTH_4][size];
+    return functions[kind][block_size(tile->block_k)][tile->minimum != NULL];
 }
 
 static void many_panels(const struct tmac_tile *tile)
@@ -386,7 +391,7 @@ static void many_panels(const struct tmac_tile *tile)
         run.ahead = ahead_of(cells + UNPACKED_STEPS * cell_bytes, UNPACKED_STEPS * cell_bytes,
                              tile->panels);
         unpack_steps(codes, cells, run.steps, tile->width);
-        unpacked_function(tile->width, block_size(tile->block_k))(&run);
+        unpacked_function(tile)(&run);
     }
 }
 
@@ -398,7 +403,7 @@ enum { VECTORS_OF_2 = PASS_SUMS / 2 < ROW_VECTORS ? PASS_SUMS / 2 : ROW_VECTORS,
 
 #define CELLS(bits, batch, size, name)                                                             \
     PASSES(cells_##bits##_##batch##_##name, batch, batch, VECTORS_OF_##batch, true,                \
-           TMAC_WIDTH_##bits, size)
+           TMAC_WIDTH_##bits, size, MAY_HAVE_MINIMUM)
 #define CELLS_SIZES(bits, batch)                                                                   \
     CELLS(bits, batch, HALF_STEP, half_step)                                                       \
     CELLS(bits, batch, ONE_STEP, step)                                                             \

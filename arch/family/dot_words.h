@@ -19,25 +19,25 @@ INLINE dot_sum dot_zero(void)
     return vec_zero();
 }
 
-INLINE vec dot_of_words(vec sum, vec codes, vec x)
-{
-    const vec x_even = vec_sra16(vec_left16(x, 8), 8), x_odd = vec_sra16(x, 8);
-    const vec even = vec_and(codes, vec_words(0xff)), odd = vec_right16(codes, 8);
-
-    sum = vec_here(vec_add32(sum, vec_madd16(even, x_even)));
-    return vec_here(vec_add32(sum, vec_madd16(odd, x_odd)));
-}
-
-/* Adds codes times the four activations `at` of x. */
-INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
+/* Codes times the four activations `at` of x. */
+INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_width width)
 {
     const vec four = vec_broadcast4(x + 4 * at);
+    const vec x_even = vec_sra16(vec_left16(four, 8), 8), x_odd = vec_sra16(four, 8);
+    const vec even = vec_and(codes, vec_words(0xff)), odd = vec_right16(codes, 8);
 
     if (width == TMAC_WIDTH_8)
-        return dot_of_words(sum, codes, four);
-    /* In this order: gcc would turn a chain of additions into a tree, whose terms wait for it in
-     * registers. */
-    return vec_here(vec_add16(sum, vec_maddubs(codes, four)));
+        return vec_add32(vec_madd16(even, x_even), vec_madd16(odd, x_odd));
+    return vec_maddubs(codes, four);
+}
+
+/* The same, added to a sum; in this order: gcc would turn a chain of additions into a tree, whose terms
+ * wait for it in registers. */
+INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
+{
+    const vec product = dot_start(codes, x, at, width);
+
+    return vec_here(width == TMAC_WIDTH_8 ? vec_add32(sum, product) : vec_add16(sum, product));
 }
 
 INLINE vec dot_rows(dot_sum sum, const tmac_width width)
@@ -73,6 +73,135 @@ INLINE int gemv_chains(const tmac_width width)
 {
     (void)width;
     return 1;
+}
+
+/* ---- NESTED: integers of groups times their sub-scales ------------------------------------------
+ * The two words that a row has of a group, at most 8 * 2 * 128 * 15 = 30720 for 32 activations, are added
+ * up by the vpmaddwd that scales them. */
+
+/* sum + a.low * b.low + a.high * b.high, of signed words */
+INLINE vec scale_pairs(vec sum, vec a, vec b)
+{
+    return vec_add32(sum, vec_madd16(a, b));
+}
+
+/* How several inputs take the sub-scale of group `which` of a pair. */
+INLINE vec group_sub(vec pair, const int which)
+{
+    return vec_both_words(pair, which);
+}
+
+INLINE vec scale_group(vec sum, dot_sum group, vec sub)
+{
+    return scale_pairs(sum, group, sub);
+}
+
+/* Sums that a group of 32 activations takes. */
+INLINE int group_parts(const bool centred)
+{
+    (void)centred;
+    return 1;
+}
+
+/* 4 bits: the high half-bytes are what an XOR with the low ones leaves. That reads the bytes again (`again` is
+ * `cell`, which the compiler must not know), but as an operand, and it is the number of instructions that
+ * counts. */
+INLINE void halves_4(const uint8_t *cell, const uint8_t *x, const int v, const int vectors,
+                     dot_sum low[], dot_sum high[])
+{
+    const uint8_t *again = vec_opaque(cell);
+
+    UNROLL
+    for (int z = 0; z < 4; z++) {
+        UNROLL
+        for (int i = 0; i < vectors; i++) {
+            const vec codes = vec_and(vec_bytes(15), slice_vector(cell, z, v + i));
+            const vec upper = vec_xor(codes, slice_vector(again, z, v + i));
+            const vec shifted = vec_right16(upper, 4);
+
+            low[i] = z ? dot(low[i], codes, x, z, TMAC_WIDTH_4) : dot_start(codes, x, z, TMAC_WIDTH_4);
+            high[i] = z ? dot(high[i], shifted, x, 4 + z, TMAC_WIDTH_4)
+                        : dot_start(shifted, x, 4 + z, TMAC_WIDTH_4);
+        }
+    }
+}
+
+/* 2 bits: the two fields of a half-byte are masked in place, and the sum of the upper ones is 4 times too
+ * great. */
+INLINE dot_sum half_2(const uint8_t *cell, const uint8_t *x, const int v, const int half)
+{
+    dot_sum sum[2];
+
+    UNROLL
+    for (int z = 0; z < 2; z++) {
+        const vec fields = fields_moved(slice_vector(cell, z, v), 4 * half, 0);
+
+        UNROLL
+        for (int j = 0; j < 2; j++) {
+            const vec codes = vec_and(fields, vec_bytes((char)(3 << 2 * j)));
+            const int group = 4 * half + 2 * j + z;
+
+            sum[j] = z ? dot(sum[j], codes, x, group, TMAC_WIDTH_2)
+                       : dot_start(codes, x, group, TMAC_WIDTH_2);
+        }
+    }
+    return vec_add16(sum[0], vec_sra16(sum[1], 2));
+}
+
+/* The sums of both halves of a step. */
+INLINE void step_halves(const uint8_t *cell, const uint8_t *x, const tmac_width width, const int v,
+                        const int vectors, dot_sum low[], dot_sum high[])
+{
+    const int bits = field_bits(width), in_byte = GROUPS / bits;
+
+    if (width == TMAC_WIDTH_4) {
+        halves_4(cell, x, v, vectors, low, high);
+        return;
+    }
+    if (width == TMAC_WIDTH_2) {
+        UNROLL
+        for (int i = 0; i < vectors; i++) {
+            low[i] = half_2(cell, x, v + i, 0);
+            high[i] = half_2(cell, x, v + i, 1);
+        }
+        return;
+    }
+    UNROLL
+    for (int z = 0; z < bits; z++) {
+        UNROLL
+        for (int i = 0; i < vectors; i++) {
+            const vec fields = field_vector(cell, width, z, v + i);
+
+            UNROLL
+            for (int j = 0; j < in_byte; j++) {
+                const int group = z + bits * j;
+                const vec codes = field_codes(fields, width, j);
+                dot_sum *to = group < 4 ? &low[i] : &high[i];
+
+                *to = group % 4 ? dot(*to, codes, x, group, width) : dot_start(codes, x, group, width);
+            }
+        }
+    }
+}
+
+/* Adds a step of one input, for row vectors from v on, scaled by the pair of words in `sub`: each half by its
+ * own, or `wide` both by word `which`. */
+INLINE void nested_step(vec sum[], const uint8_t *cell, const uint8_t *x, const tmac_width width,
+                        const int v, const int vectors, const vec sub[], const bool wide,
+                        const int which)
+{
+    dot_sum low[ROW_VECTORS], high[ROW_VECTORS];
+
+    step_halves(cell, x, width, v, vectors, low, high);
+    UNROLL
+    for (int i = 0; i < vectors; i++) {
+        if (wide) {
+            sum[i] = scale_pairs(sum[i], vec_add16(low[i], high[i]), vec_both_words(sub[i], which));
+        } else {
+            sum[i] = scale_pairs(sum[i], low[i], vec_both_words(sub[i], 0));
+            sum[i] = scale_pairs(sum[i], high[i], vec_both_words(sub[i], 1));
+        }
+    }
 }
 
 #endif

@@ -204,14 +204,13 @@ TEMPLATE void int8_store(bytes16 bytes, uint8_t *to, size_t stride)
     }
 }
 
-/* The int8 of a block; returns their sum. */
-TEMPLATE int32_t int8_block(const struct tmac_build *build, size_t begin, float factor)
+/* `count` int8, a multiple of 16; returns their sum. */
+TEMPLATE int32_t int8_run(const struct tmac_build *build, size_t begin, int count, float factor)
 {
     const size_t stride = build->group_stride;
-    const size_t shift = build->group_k == 16 ? 0 : 1; /* 16s to groups */
-    int32_t sum = 0, group = 0;
+    sums16 sums = {0};
 
-    for (size_t at = begin; at < begin + (size_t)build->block_k; at += 16) {
+    for (size_t at = begin; at < begin + (size_t)count; at += 16) {
         uint8_t *step = build->tables + at / TMAC_STEP_K * build->step_stride;
         bytes16 bytes = {0};
 
@@ -220,14 +219,26 @@ TEMPLATE int32_t int8_block(const struct tmac_build *build, size_t begin, float 
         else if (factor != 0.0f) /* 0 * infinity would be NaN */
             bytes = bytes16_quantize(build->x + at, factor);
         int8_store(bytes, step + at % TMAC_STEP_K / 4 * stride, stride);
-        const int32_t part = bytes16_sum(bytes);
-        sum += part;
-        if (build->group_k) { /* of a group of 32 first half the sum is stored, then all of it */
-            const size_t g = at / 16 >> shift;
-            group = at % (size_t)build->group_k ? group + part : part;
-            build->group_sum[g / 2 * build->meta_stride * 2 + g % 2] = (int16_t)group;
-        }
+        sums = sums16_add(sums, bytes);
     }
+    return sums16_total(sums, count);
+}
+
+/* Group by group, a block; returns the sum of all. */
+TEMPLATE int32_t int8_groups(const struct tmac_build *build, size_t begin, const int group_k,
+                             float factor)
+{
+    const size_t pair = build->meta_stride * 2;
+    int16_t *to = build->group_sum + begin / (size_t)group_k / 2 * pair;
+    int32_t sum = 0;
+
+    for (int k = 0; k < build->block_k; k += 2 * group_k, to += pair)
+        for (int i = 0; i < 2; i++) {
+            const int32_t group =
+                int8_run(build, begin + (size_t)(k + i * group_k), group_k, factor);
+            to[i] = (int16_t)group;
+            sum += group;
+        }
     return sum;
 }
 
@@ -239,9 +250,11 @@ static void build_int8(const struct tmac_build *build)
         const float *given = build->given;
         const float max =
             given ? fabsf(given[b]) * 127.0f : int8_max(build->x + begin, build->block_k);
-        const float scale = given ? given[b] : max / 127.0f, factor = block_factor(max);
-        const int32_t sum =
-            int8_block(build, begin, given && factor != 0.0f ? 1.0f / scale : factor);
+        const float scale = given ? given[b] : max / 127.0f;
+        const float factor = given && block_factor(max) != 0.0f ? 1.0f / scale : block_factor(max);
+        const int32_t sum = build->group_k == 16   ? int8_groups(build, begin, 16, factor)
+                            : build->group_k == 32 ? int8_groups(build, begin, 32, factor)
+                                                   : int8_run(build, begin, build->block_k, factor);
 
         build->scale[meta] = block_meta(max, scale);
         build->sum[meta] = block_meta(max, scale * (float)sum);

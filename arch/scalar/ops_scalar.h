@@ -120,13 +120,20 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
     return bytes;
 }
 
-TEMPLATE int32_t bytes16_sum(bytes16 bytes)
-{
-    int32_t sum = 0;
+/* Sums of `count` int8. */
+typedef int32_t sums16;
 
+TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+{
     for (int i = 0; i < 16; i++)
-        sum += bytes[i];
-    return sum;
+        sums += bytes[i];
+    return sums;
+}
+
+TEMPLATE int32_t sums16_total(sums16 sums, int count)
+{
+    (void)count;
+    return sums;
 }
 
 #endif

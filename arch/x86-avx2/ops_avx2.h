@@ -99,7 +99,7 @@ TEMPLATE vec vec_unpack_high8(vec a, vec b)
     return _mm256_unpackhi_epi8(a, b);
 }
 
-TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
 {
     return avx2_opaque(pointer);
 }
@@ -204,9 +204,10 @@ enum {
     ROW_VECTORS = 4, /* of a tile of 32 rows */
     VEC_REGISTERS = 16,
     VEC_BYTES = 32,
-    GEMV_VECTORS = 4,
+    GEMV_VECTORS = 4, /* at once, with so many sums each: */
+    GEMV_SUMS = 2,
     PASS_SUMS = 8,
-    UNPACKED_INPUTS = 2
+    UNPACKED_INPUTS = 4
 };
 
 INLINE vec vec_zero(void)
@@ -326,12 +327,93 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
     return (bytes16)_mm_shuffle_epi32(bytes, 0xd8);
 }
 
-TEMPLATE int32_t bytes16_sum(bytes16 bytes)
-{
-    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
-    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+/* Sums of int8: bytes are taken as 128 more than they are, and that of `count` of them is taken away. */
+typedef __m128i sums16;
 
-    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
+TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+{
+    const __m128i above = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    return _mm_add_epi64(sums, _mm_sad_epu8(above, _mm_setzero_si128()));
+}
+
+TEMPLATE int32_t sums16_total(sums16 sums, int count)
+{
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
+}
+
+/* One number per 32-bit lane. */
+INLINE vec vec_lanes(int32_t number)
+{
+    return _mm256_set1_epi32(number);
+}
+
+INLINE vec vec_left32(vec v, const int bits)
+{
+    return _mm256_slli_epi32(v, bits);
+}
+
+INLINE vec vec_right32_unsigned(vec v, const int bits)
+{
+    return _mm256_srli_epi32(v, bits);
+}
+
+INLINE vec vec_mul32(vec a, vec b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+
+/* 16 bytes as words. */
+INLINE vec vec_widen_i8(const uint8_t *from)
+{
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)from));
+}
+
+INLINE vec vec_widen_u8(const uint8_t *from)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* The low words of a, the high ones of b. */
+INLINE vec vec_pairs(vec a, vec b)
+{
+    return _mm256_blend_epi16(a, b, 0xaa);
+}
+
+/* Word `which` of each lane in both places. */
+INLINE vec vec_both_words(vec words, const int which)
+{
+    const __m256i first = _mm256_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13, 0, 1,
+                                           0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13);
+    const __m256i second = _mm256_add_epi8(first, _mm256_set1_epi8(2));
+
+    return _mm256_shuffle_epi8(words, which ? second : first);
+}
+
+/* In every byte 4 times the number of its lane among the four of 128 bits. */
+INLINE vec vec_lane_rows(void)
+{
+    return _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+}
+
+/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
+INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
+{
+    const __m256i set = _mm256_cmpgt_epi8(_mm256_and_si256(codes, _mm256_set1_epi8(bit)), _mm256_setzero_si256());
+
+    return _mm256_add_epi8(a, _mm256_and_si256(set, b));
+}
+
+/* Of NESTED: a pair of groups' codes, and the own bytes of theirs. Every line of them, a little ahead, takes
+ * up to a fifth less time at 4 bits than every second line of a block, further ahead and all at once. */
+INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
+                              const size_t own_bytes)
+{
+    enum { AHEAD = 512 };
+
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)codes + AHEAD + line, _MM_HINT_T0);
+    for (size_t line = 0; line < own_bytes; line += 64)
+        _mm_prefetch((const char *)own + AHEAD + line, _MM_HINT_T0);
 }
 
 #endif

@@ -147,7 +147,7 @@ void avx512_nested_vnni(const struct tmac_tile *tile);
 /* Faster ways for many inputs of some of them. */
 bool avx512_nested_scaled_accepts(const struct tmac_spec *spec);
 void avx512_nested_scaled_vnni(const struct tmac_tile *tile);
-bool avx512_nested_wide_accepts(const struct tmac_spec *spec);
-void avx512_nested_wide_vnni(const struct tmac_tile *tile);
+bool avx512_nested_centred_accepts(const struct tmac_spec *spec);
+void avx512_nested_centred_vnni(const struct tmac_tile *tile);
 
 #endif

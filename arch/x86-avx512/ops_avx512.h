@@ -98,10 +98,10 @@ TEMPLATE vec vec_unpack_high8(vec a, vec b)
     return _mm512_unpackhi_epi8(a, b);
 }
 
-TEMPLATE const uint8_t *vec_opaque(const uint8_t *pointer)
+TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
 {
     __asm__("" : "+r"(pointer));
-    return pointer;
+    return (uint8_t *)pointer;
 }
 
 TEMPLATE vec vec_here(vec v)
@@ -209,7 +209,8 @@ enum {
     ROW_VECTORS = 2, /* of a tile of 32 rows */
     VEC_REGISTERS = 32,
     VEC_BYTES = 64,
-    GEMV_VECTORS = 2,
+    GEMV_VECTORS = 2, /* at once, with so many sums each: */
+    GEMV_SUMS = 4,
     PASS_SUMS = 16,
     UNPACKED_INPUTS = 8
 };
@@ -319,12 +320,89 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
     return (bytes16)_mm512_cvtsepi32_epi8((vec)vecf_round(vecf_load(x) * vecf_all(factor)));
 }
 
-TEMPLATE int32_t bytes16_sum(bytes16 bytes)
-{
-    const __m128i biased = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
-    const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+/* Sums of int8: bytes are taken as 128 more than they are, and that of `count` of them is taken away. */
+typedef __m128i sums16;
 
-    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - 16 * 128;
+TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+{
+    const __m128i above = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
+    return _mm_add_epi64(sums, _mm_sad_epu8(above, _mm_setzero_si128()));
+}
+
+TEMPLATE int32_t sums16_total(sums16 sums, int count)
+{
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
+}
+
+/* One number per 32-bit lane. */
+INLINE vec vec_lanes(int32_t number)
+{
+    return _mm512_set1_epi32(number);
+}
+
+INLINE vec vec_left32(vec v, const int bits)
+{
+    return _mm512_slli_epi32(v, bits);
+}
+
+INLINE vec vec_right32_unsigned(vec v, const int bits)
+{
+    return _mm512_srli_epi32(v, bits);
+}
+
+INLINE vec vec_mul32(vec a, vec b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+
+/* 32 bytes as words. */
+INLINE vec vec_widen_i8(const uint8_t *from)
+{
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)from));
+}
+
+INLINE vec vec_widen_u8(const uint8_t *from)
+{
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* The low words of a, the high ones of b. */
+INLINE vec vec_pairs(vec a, vec b)
+{
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, a, b);
+}
+
+/* Word `which` of each lane in both places. */
+INLINE vec vec_both_words(vec words, const int which)
+{
+    const __m512i first =
+        _mm512_set_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908,
+                         0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100,
+                         0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100);
+    const __m512i second = _mm512_add_epi8(first, _mm512_set1_epi8(2));
+
+    return _mm512_shuffle_epi8(words, which ? second : first);
+}
+
+/* In every byte 4 times the number of its lane among the four of 128 bits. */
+INLINE vec vec_lane_rows(void)
+{
+    return _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+}
+
+/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
+INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
+{
+    return _mm512_mask_add_epi8(a, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(bit)), a, b);
+}
+
+/* Of NESTED: a pair of groups' codes, and the own bytes of theirs. */
+INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
+                              const size_t own_bytes)
+{
+    (void)own_bytes;
+    prefetch_ahead(codes, bytes);
+    _mm_prefetch((const char *)own + AHEAD_SCALES, _MM_HINT_T0);
 }
 
 #endif

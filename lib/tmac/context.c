@@ -2,18 +2,8 @@
 #include "check.h"
 
 #include "engine/threads.h"
-#include "tiers.h"
 
 #include <stdlib.h>
-
-/* The tier of this name and all that it requires; 0 for another name. */
-static uint32_t isa_up_to(const char *name)
-{
-    for (int t = 0; t < TMAC_TIER_COUNT; t++)
-        if (strcmp(name, tmac_tiers[t].name) == 0)
-            return TMAC_ISA_SCALAR | tmac_tiers[t].bit | tmac_tiers[t].requires;
-    return 0;
-}
 
 static tmac_status allowed_isa(const tmac_context_options *options, uint32_t *mask)
 {
@@ -21,13 +11,13 @@ static tmac_status allowed_isa(const tmac_context_options *options, uint32_t *ma
 
     *mask = options->isa_mask ? options->isa_mask : UINT32_MAX;
     if (options->isa) {
-        const uint32_t up_to = isa_up_to(options->isa);
-        if (up_to == 0 || tmac_tiers_usable(up_to) != up_to)
+        const uint32_t up_to = tmac_isa_up_to(options->isa);
+        if (up_to == 0 || !tmac_isa_is_usable(up_to))
             return TMAC_ERROR_ISA;
         *mask &= up_to;
     }
     if (environment && *environment) {
-        const uint32_t up_to = isa_up_to(environment);
+        const uint32_t up_to = tmac_isa_up_to(environment);
         if (up_to == 0)
             return TMAC_ERROR_ISA;
         *mask &= up_to;

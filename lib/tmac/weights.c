@@ -33,6 +33,23 @@ tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t type, int64_
     return tmac_struct_write(desc, &made, sizeof made, sizeof made);
 }
 
+tmac_status tmac_weights_desc_check(const tmac_weights_desc *given, tmac_fault *out)
+{
+    tmac_fault fault = {.struct_size = sizeof fault};
+    struct tmac_source source;
+    tmac_weights_desc desc;
+    tmac_status status;
+
+    if ((status = tmac_struct_write(out, &fault, sizeof fault, sizeof fault)) ||
+        (status = tmac_struct_read(&desc, sizeof desc, sizeof desc, given)) ||
+        (status = tmac_source_init(&source, &desc, true)))
+        return status;
+    status = tmac_source_check(&source, desc.first_row, desc.rows, &fault);
+    if (status != TMAC_OK)
+        (void)tmac_struct_write(out, &fault, sizeof fault, sizeof fault);
+    return status;
+}
+
 /* ---- packing a whole matrix ------------------------------------------------------------------ */
 
 struct pack_job {

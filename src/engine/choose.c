@@ -74,6 +74,19 @@ static const struct tmac_kernel *first_row(const struct tmac_context *context,
 
 /* ---- tiers and names ------------------------------------------------------------------------- */
 
+uint32_t tmac_isa_up_to(const char *name)
+{
+    for (int t = 0; t < TMAC_TIER_COUNT; t++)
+        if (strcmp(name, tmac_tiers[t].name) == 0)
+            return TMAC_ISA_SCALAR | tmac_tiers[t].bit | tmac_tiers[t].requires;
+    return 0;
+}
+
+bool tmac_isa_is_usable(uint32_t mask)
+{
+    return tmac_tiers_usable(mask) == mask;
+}
+
 static const struct tmac_kernel *kernel_named(const char *name, uint32_t isa_mask)
 {
     for (int t = 0; t < TMAC_TIER_COUNT; t++)
@@ -83,6 +96,17 @@ static const struct tmac_kernel *kernel_named(const char *name, uint32_t isa_mas
                 return row;
         }
     return NULL;
+}
+
+/* A layout of one family, and only the other one allowed. */
+static bool contradicts(const struct tmac_context *context)
+{
+    const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
+
+    if (context->named_layout == TMAC_LAYOUT_COUNT)
+        return false;
+    return tmac_layout_is_direct(context->named_layout) ? context->family == TMAC_FAMILY_LOOKUP
+                                                        : only_direct;
 }
 
 tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const char *layout,
@@ -108,7 +132,7 @@ tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const
             return TMAC_ERROR_LAYOUT;
         context->named_layout = named;
     }
-    return TMAC_OK;
+    return contradicts(context) ? TMAC_ERROR_FAMILY : TMAC_OK;
 }
 
 /* ---- layouts --------------------------------------------------------------------------------- */

@@ -11,8 +11,14 @@ struct tmac_choice {
     const struct tmac_kernel *kernel[TMAC_BATCH_COUNT];
 };
 
+/* Bits TMAC_ISA_* of the tier of this name and of all that it builds on; 0 for another name. */
+uint32_t tmac_isa_up_to(const char *name);
+/* Whether this machine has all of them. */
+bool tmac_isa_is_usable(uint32_t mask);
+
 /* Reads the names of the context's options, and the tiers in use; TMAC_ERROR_LAYOUT or
- * TMAC_ERROR_KERNEL for a name that there is not. */
+ * TMAC_ERROR_KERNEL for a name that there is not, TMAC_ERROR_FAMILY for one that the context's family or
+ * mode rules out. */
 tmac_status tmac_choose_tiers(struct tmac_context *context, uint32_t mask, const char *layout,
                               const char *kernel);
 

@@ -30,10 +30,21 @@ enum {
     LOOKUP_BATCH = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
     ASIDE = 8192,      /* floats: 512 rows x 16 inputs, 2 tiles x 32 rows x 128 inputs */
-    MAX_GROUPS = 32,
+    GEMM_GROUPS = 16,  /* of scales in a chunk: 8 steps with groups of 16 */
+    GEMV_GROUPS = 32,
     GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
 };
+
+/* On the stack: the sums that are kept aside, and the scales of a chunk. One panel has few sums, and takes
+ * longer chunks. */
+enum {
+    GEMM_SCALES = GEMM_GROUPS * TMAC_MAX_TILE_ROWS,
+    GEMV_SCALES = GEMV_GROUPS * TMAC_MAX_TILE_ROWS,
+    GEMV_ASIDE = TMAC_MAX_PANEL * TMAC_MAX_TILE_ROWS,
+    ROOM = ASIDE + 2 * GEMM_SCALES
+};
+_Static_assert(GEMV_ASIDE + 2 * GEMV_SCALES <= ROOM, "the room of a gemm does for a gemv");
 
 /* Scales that need no expansion: floats, and f16 for one input where the kernel converts them. With
  * groups of 16 the last step may reach into a group that is not there. */
@@ -64,7 +75,7 @@ bool tmac_blocking_fits(const struct tmac_blocking *blocking, const struct tmac_
            blocking->batch <= ASIDE && blocking->tiles > 0 && blocking->tiles <= ASIDE &&
            floats <= ASIDE && blocking->steps > 0 && blocking->steps % 8 == 0 &&
            (shape->spec.whole_row ||
-            blocking->steps <= MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
+            blocking->steps <= GEMM_GROUPS * shape->spec.group / TMAC_STEP_K);
 }
 
 static struct blocking choose_blocking(const struct tmac_product *product, int64_t batch)
@@ -74,7 +85,7 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
     if (batch <= TMAC_MAX_PANEL) {
         const int64_t steps = scales_in_place(product, batch)
                                   ? ENDLESS
-                                  : least(GEMV_STEPS, MAX_GROUPS * shape->spec.group / TMAC_STEP_K);
+                                  : least(GEMV_STEPS, GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
@@ -96,17 +107,13 @@ struct target {
     bool in_place; /* scales are */
     float *sums;   /* [input][row from the first of tile_begin] */
     size_t stride;
+    float *scale, *minimum; /* room for a chunk's, expanded */
     struct tmac_tile
         tile; /* what all tiles have in common: to fill it takes as long as a small tile */
 };
 
-struct scales {
-    _Alignas(64) float scale[MAX_GROUPS * TMAC_MAX_TILE_ROWS];
-    _Alignas(64) float minimum[MAX_GROUPS * TMAC_MAX_TILE_ROWS];
-};
-
 static void expand_chunk(const struct tmac_product *product, const uint8_t *packed, int64_t step,
-                         int64_t steps, struct scales *scales)
+                         int64_t steps, const struct target *target)
 {
     const struct tmac_shape *shape = product->shape;
     const int64_t group = shape->spec.group, k = step * TMAC_STEP_K;
@@ -119,8 +126,8 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *pack
         .tile_rows = shape->tile_rows,
         .group = first,
         .groups = (int)(end - first),
-        .scale = scales->scale,
-        .minimum = scales->minimum,
+        .scale = target->scale,
+        .minimum = target->minimum,
     };
 
     product->tools->expand(&expand);
@@ -128,20 +135,21 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *pack
      * happens to be on the stack need not be. */
     if (end * group < (step + steps) * TMAC_STEP_K) {
         const size_t row = (size_t)shape->tile_rows, at = (size_t)(end - first) * row;
-        memset(scales->scale + at, 0, row * sizeof *scales->scale);
-        memset(scales->minimum + at, 0, row * sizeof *scales->minimum);
+        memset(target->scale + at, 0, row * sizeof *target->scale);
+        memset(target->minimum + at, 0, row * sizeof *target->minimum);
     }
 }
 
-/* Points the tile at the scales of its chunk: those packed, or their expansion into `scales`. */
-static void tile_scales(struct tmac_tile *tile, const struct tmac_product *product,
-                        const uint8_t *packed, int64_t step, bool in_place, struct scales *scales)
+/* Points the tile at the scales of its chunk: those packed, or their expansion. */
+static void tile_scales(struct target *target, const struct tmac_product *product,
+                        const uint8_t *packed, int64_t step)
 {
     const struct tmac_shape *shape = product->shape;
     const struct tmac_scale_format *format = &shape->scale_format;
     const size_t rows = (size_t)shape->tile_rows;
+    struct tmac_tile *tile = &target->tile;
 
-    if (in_place) {
+    if (target->in_place) {
         /* One level of scales: a group is a super-group. */
         const int64_t super = shape->spec.whole_row ? 0 : (step * TMAC_STEP_K) >> shape->super_log2;
         const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, shape->tile_rows);
@@ -151,10 +159,10 @@ static void tile_scales(struct tmac_tile *tile, const struct tmac_product *produ
         tile->minimum = (const uint8_t *)tile->scale + rows * tmac_scale_type_bytes(format->type);
         tile->nested.own = (const uint8_t *)tile->scale + geometry.head;
     } else {
-        expand_chunk(product, packed, step, tile->steps, scales);
-        tile->scale_stride = rows * sizeof *scales->scale;
-        tile->scale = scales->scale;
-        tile->minimum = scales->minimum;
+        expand_chunk(product, packed, step, tile->steps, target);
+        tile->scale_stride = rows * sizeof *target->scale;
+        tile->scale = target->scale;
+        tile->minimum = target->minimum;
     }
     if (tmac_zero_is_constant(format->zero))
         tile->minimum = NULL;
@@ -189,13 +197,12 @@ static void multiply_tile(const struct tmac_product *product, struct target *tar
     const int64_t k = step * TMAC_STEP_K;
     const size_t block = (size_t)(k >> shape->block_log2);
     struct tmac_tile *tile = &target->tile;
-    struct scales scales;
 
     tile->codes = bytes + shape->scale_bytes + (size_t)step * shape->cell_bytes;
     tile->steps = (int)steps;
     tile->accumulate = step != 0;
     tile->y_stride = target->stride;
-    tile_scales(tile, product, bytes, step, target->in_place, &scales);
+    tile_scales(target, product, bytes, step);
     for (int64_t c = target->input_begin; c < target->input_end;) {
         const struct tmac_panel panel = tmac_table_panel(tables, c);
         const size_t batch = (size_t)panel.batch;
@@ -286,11 +293,15 @@ static void multiply_sweep(const struct tmac_product *product, struct target *ta
 void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
                            int64_t input_begin, int64_t input_end)
 {
-    _Alignas(64) float sums[ASIDE];
+    _Alignas(64) float room[ROOM];
     const int64_t batch = input_end - input_begin;
+    const bool is_gemv = batch <= TMAC_MAX_PANEL;
+    float *scale = room + (is_gemv ? GEMV_ASIDE : ASIDE);
     const int64_t tile_rows = product->shape->tile_rows;
     const struct blocking blocking = choose_blocking(product, batch);
     struct target target = {.in_place = scales_in_place(product, batch),
+                            .scale = scale,
+                            .minimum = scale + (is_gemv ? GEMV_SCALES : GEMM_SCALES),
                             .tile = common_tile(product)};
 
     if (row_begin >= row_end)
@@ -303,7 +314,7 @@ void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin
         for (int64_t t = row_begin / tile_rows; t < tiles_end; t = target.tile_end) {
             target.tile_begin = t;
             target.tile_end = least(t + blocking.tiles, tiles_end);
-            const bool aside = !place_sums(product, &target, row_begin, row_end, sums);
+            const bool aside = !place_sums(product, &target, row_begin, row_end, room);
             for (int64_t tile = t; tile < target.tile_end; tile += blocking.sweep)
                 multiply_sweep(product, &target, tile,
                                least(tile + blocking.sweep, target.tile_end), blocking.steps);

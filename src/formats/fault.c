@@ -43,8 +43,7 @@ static bool group_fault(const struct tmac_spec *spec, tmac_status status,
     }
 }
 
-static bool find_group(const struct tmac_source *source, tmac_status status, int64_t row,
-                       struct tmac_fault *fault)
+static tmac_status check_groups(const struct tmac_source *source, int64_t row, tmac_fault *fault)
 {
     const int64_t groups = source->spec.cols / source->spec.group;
 
@@ -52,17 +51,18 @@ static bool find_group(const struct tmac_source *source, tmac_status status, int
         const int count =
             groups - first < TMAC_RUN_GROUPS ? (int)(groups - first) : TMAC_RUN_GROUPS;
         struct tmac_groups run = {0};
+        const tmac_status status = tmac_source_groups(source, row, first, count, &run);
 
-        if (tmac_source_groups(source, row, first, count, &run) != status)
-            continue;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count && status != TMAC_OK; i++)
             if (group_fault(&source->spec, status, &run, i, &fault->value)) {
                 fault->row = row;
-                fault->position = (first + i) * source->spec.group;
-                return true;
+                fault->col = (first + i) * source->spec.group;
+                return status;
             }
+        if (status != TMAC_OK)
+            return status;
     }
-    return false;
+    return TMAC_OK;
 }
 
 /* ---- codes ----------------------------------------------------------------------------------- */
@@ -80,32 +80,39 @@ static void chunk_codes(const struct tmac_source *source, int64_t row, int64_t k
         tmac_fields_to_codes(strips, TMAC_CHUNK_STEPS, codes);
 }
 
-static bool find_code(const struct tmac_source *source, int64_t row, struct tmac_fault *fault)
+static tmac_status check_codes(const struct tmac_source *source, int64_t row, tmac_fault *fault)
 {
     const int64_t cols = source->spec.cols;
     uint8_t strips[TMAC_CHUNK_STEPS * TMAC_MAX_STRIP], codes[TMAC_CHUNK_K];
 
     for (int64_t k = 0; k < cols; k += TMAC_CHUNK_K) {
         const int count = cols - k < TMAC_CHUNK_K ? (int)(cols - k) : TMAC_CHUNK_K;
+        const tmac_status status = tmac_source_strips(source, row, k, count, strips);
 
-        if (tmac_source_strips(source, row, k, count, strips) != TMAC_ERROR_CODE)
+        if (status == TMAC_OK)
             continue;
         chunk_codes(source, row, k, count, strips, codes);
         for (int i = 0; i < count; i++)
             if (codes[i] > tmac_width_most(source->spec.width)) {
-                *fault = (struct tmac_fault){row, k + i, codes[i]};
-                return true;
+                fault->row = row;
+                fault->col = k + i;
+                fault->value = codes[i];
+                break;
             }
+        return status;
     }
-    return false;
+    return TMAC_OK;
 }
 
-bool tmac_source_fault(const struct tmac_source *source, tmac_status status, int64_t row_begin,
-                       int64_t row_end, struct tmac_fault *fault)
+tmac_status tmac_source_check(const struct tmac_source *source, int64_t row_begin, int64_t row_end,
+                              tmac_fault *fault)
 {
-    for (int64_t row = row_begin; row < row_end; row++)
-        if (status == TMAC_ERROR_CODE ? find_code(source, row, fault)
-                                      : find_group(source, status, row, fault))
-            return true;
-    return false;
+    tmac_status status = TMAC_OK;
+
+    for (int64_t row = row_begin; row < row_end && status == TMAC_OK; row++) {
+        status = check_groups(source, row, fault);
+        if (status == TMAC_OK)
+            status = check_codes(source, row, fault);
+    }
+    return status;
 }

@@ -6,25 +6,29 @@
 
 enum { K = TMAC_CHUNK_K };
 
-/* Eight codes of `bits` bits to one per byte: by fours, by twos, by ones. */
+/* Eight codes of `bits` bits, less than 8, to one per byte: made to be 32 bits apart by fours, then 16 by
+ * twos, then 8. */
 static inline uint64_t spread(uint64_t word, int bits)
 {
     const uint64_t four = (UINT64_C(1) << 4 * bits) - 1, two = (UINT64_C(1) << 2 * bits) - 1;
     const uint64_t one = (UINT64_C(1) << bits) - 1;
 
-    word = (word & four) | (word >> 4 * bits & four) << 32;
-    word = (word & two * 0x0000000100000001) | (word >> 2 * bits & two * 0x0000000100000001) << 16;
-    return (word & one * 0x0001000100010001) | (word >> bits & one * 0x0001000100010001) << 8;
+    word = (word & four) | (word & four << 4 * bits) << (32 - 4 * bits);
+    word = (word | word << (16 - 2 * bits)) & two * 0x0001000100010001;
+    return (word | word << (8 - bits)) & one * 0x0101010101010101;
 }
 
 /* A step's dense codes to bytes. Words are read so that none reaches past the step. */
-static inline void dense_to_codes(const uint8_t *dense, int bits, uint8_t *codes)
+static inline struct tmac_step_codes dense_to_codes(const uint8_t *dense, int bits)
 {
-    for (int i = 0; i < 2; i++)
-        store64(codes + 8 * i, spread(load64(dense + bits * i), bits));
-    for (int i = 2; i < 4; i++)
-        store64(codes + 8 * i,
-                spread(load64(dense + bits * i + bits - 8) >> (64 - 8 * bits), bits));
+    const int rest = 64 - 8 * bits, back = 8 - bits;
+
+    return (struct tmac_step_codes){
+        spread(load64(dense), bits),
+        spread(load64(dense + bits), bits),
+        spread(load64(dense + 2 * bits - back) >> rest, bits),
+        spread(load64(dense + 3 * bits - back) >> rest, bits),
+    };
 }
 
 static void dense_1(const uint8_t *dense, uint8_t *strips)
@@ -61,11 +65,9 @@ static void dense_8(const uint8_t *dense, uint8_t *strips)
 #define DENSE(bits)                                                                                \
     static void dense_##bits(const uint8_t *dense, uint8_t *strips)                                \
     {                                                                                              \
-        for (int s = 0; s < TMAC_CHUNK_STEPS; s++) {                                               \
-            uint8_t codes[TMAC_STEP_K];                                                            \
-            dense_to_codes(dense + 4 * bits * s, bits, codes);                                     \
-            tmac_codes_to_strips(codes, 1, TMAC_WIDTH_##bits, strips + 4 * bits * s);              \
-        }                                                                                          \
+        for (int s = 0; s < TMAC_CHUNK_STEPS; s++)                                                 \
+            tmac_codes_to_strip(dense_to_codes(dense + 4 * bits * s, bits), TMAC_WIDTH_##bits,     \
+                                strips + 4 * bits * s);                                            \
     }
 
 BYTES(1)

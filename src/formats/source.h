@@ -39,17 +39,9 @@ tmac_status tmac_source_groups(const struct tmac_source *source, int64_t row, in
 /* Whether such blocks would be packed to weights with exactly these kinds of numbers. */
 bool tmac_format_holds(const struct tmac_format *format, const struct tmac_spec *spec);
 
-/* What a status that the two readers gave is about. */
-struct tmac_fault {
-    int64_t row;
-    int64_t
-        position; /* the activation; of a group's or super-group's number the first that has it */
-    double value; /* the code, scale, minimum, zero point, sub-scale or sub-minimum */
-};
-
-/* Looks through rows [row_begin, row_end) for what gave `status`: row by row, groups before codes. false
- * where there is nothing of the kind. Readers tell only that something is wrong: they are faster for it. */
-bool tmac_source_fault(const struct tmac_source *source, tmac_status status, int64_t row_begin,
-                       int64_t row_end, struct tmac_fault *fault);
+/* Reads rows from row_begin to row_end; the first status that is not OK, and what it is about. Readers tell
+ * only that something is wrong: they are faster for it. */
+tmac_status tmac_source_check(const struct tmac_source *source, int64_t row_begin, int64_t row_end,
+                              tmac_fault *fault);
 
 #endif

@@ -21,17 +21,25 @@ static inline size_t tmac_strip_bytes(tmac_width width)
 
 /* ---- codes, one per byte, to strips ------------------------------------------------------------ */
 
-/* One slice of a step: `bits` from bit `shift` up, `whole` where a code has no others. These are
- * constants where it is called. */
-static inline void tmac_codes_to_slice(const uint8_t *codes, int bits, int shift, bool whole,
-                                       uint8_t *strip)
+/* The codes of a step, eight in each word. */
+struct tmac_step_codes {
+    uint64_t a, b, c, d;
+};
+
+/* One slice: `bits` from bit `shift` up, `whole` where a code has no others. These are constants where
+ * it is called. */
+static inline void tmac_codes_to_slice(struct tmac_step_codes codes, int bits, int shift,
+                                       bool whole, uint8_t *strip)
 {
     const uint64_t mask = whole ? ~(uint64_t)0 : ((1u << bits) - 1) * 0x0101010101010101u;
-    const uint64_t a = load64(codes) >> shift & mask, b = load64(codes + 8) >> shift & mask;
-    const uint64_t c = load64(codes + 16) >> shift & mask, d = load64(codes + 24) >> shift & mask;
+    const uint64_t a = codes.a >> shift & mask, b = codes.b >> shift & mask;
+    const uint64_t c = codes.c >> shift & mask, d = codes.d >> shift & mask;
 
     if (bits == 8) {
-        memcpy(strip, codes, TMAC_STEP_K);
+        store64(strip, a);
+        store64(strip + 8, b);
+        store64(strip + 16, c);
+        store64(strip + 24, d);
     } else if (bits == 4) {
         store64(strip, a | c << 4);
         store64(strip + 8, b | d << 4);
@@ -45,32 +53,38 @@ static inline void tmac_codes_to_slice(const uint8_t *codes, int bits, int shift
 }
 
 /* Codes of 3 bits by way of half-bytes, which is faster than slice by slice. */
-static inline void tmac_codes_to_strip_3(const uint8_t *codes, uint8_t *strip)
+static inline void tmac_codes_to_strip_3(struct tmac_step_codes codes, uint8_t *strip)
 {
     const uint64_t low = 0x3333333333333333, third = 0x1111111111111111;
-    const uint64_t first = load64(codes) | load64(codes + 16) << 4;
-    const uint64_t second = load64(codes + 8) | load64(codes + 24) << 4;
+    const uint64_t first = codes.a | codes.c << 4, second = codes.b | codes.d << 4;
     const uint64_t top = (first >> 2 & third) | (second & third << 2);
 
     store64(strip, (first & low) | (second & low) << 2);
     store32(strip + 8, (uint32_t)(top | top >> 31));
 }
 
+static inline void tmac_codes_to_strip(struct tmac_step_codes codes, tmac_width width,
+                                       uint8_t *strip)
+{
+    const int low = tmac_slice_low(width), high = tmac_slice_high(width);
+
+    if (width == TMAC_WIDTH_3) {
+        tmac_codes_to_strip_3(codes, strip);
+        return;
+    }
+    tmac_codes_to_slice(codes, low, 0, !high, strip);
+    if (high)
+        tmac_codes_to_slice(codes, high, low, false, strip + 4 * low);
+}
+
 /* Codes of `steps` steps to their strips. */
 static inline void tmac_codes_to_strips(const uint8_t *codes, int steps, tmac_width width,
                                         uint8_t *strips)
 {
-    const int low = tmac_slice_low(width), high = tmac_slice_high(width);
-
-    for (int s = 0; s < steps; s++, codes += TMAC_STEP_K, strips += 4 * (low + high)) {
-        if (width == TMAC_WIDTH_3) {
-            tmac_codes_to_strip_3(codes, strips);
-            continue;
-        }
-        tmac_codes_to_slice(codes, low, 0, !high, strips);
-        if (high)
-            tmac_codes_to_slice(codes, high, low, false, strips + 4 * low);
-    }
+    for (int s = 0; s < steps; s++, codes += TMAC_STEP_K, strips += tmac_strip_bytes(width))
+        tmac_codes_to_strip((struct tmac_step_codes){load64(codes), load64(codes + 8),
+                                                     load64(codes + 16), load64(codes + 24)},
+                            width, strips);
 }
 
 /* ---- strips of 1 and 2 bits, to and from codes as dense as they, the first in the lowest bits ------ */

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1, FINISHED = 1 };
+enum { VERSION = 2, FINISHED = 1 };
 static const char MAGIC[8] = {'t', 'm', 'a', 'c', 'p', 'a', 'c', 'k'};
 
 /* Numbers in the byte order of the machine; BYTE_ORDER_MARK tells a foreign one. */
@@ -61,6 +61,16 @@ void tmac_header_write(const struct tmac_shape *shape, void *packed)
     memcpy(packed, &header, sizeof header);
 }
 
+/* What no version has given a meaning yet is refused, so that a later one may give it one. */
+static bool unknown_is_zero(const struct header *header)
+{
+    uint64_t seen = header->reserved[0] | header->reserved[1] | header->reserved[2];
+
+    for (size_t i = 0; i < sizeof header->more / sizeof *header->more; i++)
+        seen |= header->more[i];
+    return seen == 0 && header->whole_row <= 1 && header->finished <= FINISHED;
+}
+
 static struct tmac_spec header_spec(const struct header *header)
 {
     return (struct tmac_spec){
@@ -93,7 +103,7 @@ tmac_status tmac_header_read(const void *packed, size_t bytes, struct tmac_shape
         return TMAC_ERROR_PACKED_MAGIC;
     if (header.byte_order != BYTE_ORDER_MARK || header.version != VERSION)
         return TMAC_ERROR_PACKED_VERSION;
-    if (header.header_checksum != header_checksum(&header))
+    if (header.header_checksum != header_checksum(&header) || !unknown_is_zero(&header))
         return TMAC_ERROR_PACKED_HEADER;
     spec = header_spec(&header);
     if (tmac_shape_init(shape, &spec) != TMAC_OK || shape->bytes != header.bytes)

@@ -2,27 +2,21 @@
 #include "contexts.h"
 
 #include "check.h"
-#include "layouts/shape.h"
 
 #include <string.h>
-
-const char *const isa_names[ISAS] = {"scalar",          "x86-avx2",        "x86-avx512",
-                                     "x86-avx512-vnni", "x86-avx512-vbmi", "arm64",
-                                     "arm64-dotprod"};
-const char *const context_layout_names[LAYOUTS] = {"rows32", "rows64", "quad",
-                                                   "direct", "nested", "nested_rows32"};
 
 struct isas isas_available(void)
 {
     struct isas isas = {0};
 
-    for (int i = 0; i < ISAS; i++) {
-        const tmac_context_options options = {.struct_size = sizeof options, .isa = isa_names[i]};
+    for (int t = 0; t < TMAC_TIER_COUNT; t++) {
+        const char *name = tmac_tiers[t].name;
+        const tmac_context_options options = {.struct_size = sizeof options, .isa = name};
         tmac_context *context;
         if (tmac_context_create(&options, &context))
             continue;
-        if (strcmp(tmac_context_isa(context), isa_names[i]) == 0)
-            isas.name[isas.count++] = isa_names[i];
+        if (strcmp(tmac_context_isa(context), name) == 0) /* TMAC_ISA takes nothing of it away */
+            isas.name[isas.count++] = name;
         tmac_context_free(context);
     }
     return isas;
@@ -47,8 +41,20 @@ bool context_holds(const tmac_context *context, const tmac_weights_desc *desc)
     tmac_packed_plan plan = {.struct_size = sizeof plan};
     const tmac_status status = tmac_packed_query(context, desc, &plan);
 
-    CHECK(status == TMAC_OK || status == TMAC_ERROR_LAYOUT, "status %d", (int)status);
+    CHECK(status == TMAC_OK || status == TMAC_ERROR_LAYOUT || status == TMAC_ERROR_FAMILY, "%s",
+          tmac_status_text(status));
     return status == TMAC_OK;
+}
+
+tmac_weights *weights_in(const tmac_context *context, const tmac_weights *weights)
+{
+    tmac_weights_info info = {.struct_size = sizeof info};
+    tmac_weights *attached;
+
+    CHECK_OK(tmac_weights_query(weights, &info));
+    CHECK_OK(tmac_weights_attach(context, info.packed, info.packed_bytes, TMAC_ATTACH_NO_CHECKSUM,
+                                 &attached));
+    return attached;
 }
 
 void contexts_new(struct contexts *contexts, int threads)

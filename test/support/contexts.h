@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT
- * Contexts for every instruction set and packed layout. The layouts are forced from inside: a
- * machine packs only those it likes, but must multiply them all. */
+ * Contexts for every instruction set and packed layout. Layouts are asked for by name: a machine packs only
+ * those it likes, but must multiply them all. */
 #ifndef TEST_CONTEXTS_H
 #define TEST_CONTEXTS_H
 
-#include "contract.h"
+#include "layouts/shape.h"
+#include "tiers.h"
 #include "tmac.h"
 
-enum { ISAS = 7, LAYOUTS = TMAC_LAYOUT_COUNT };
+enum { LAYOUTS = TMAC_LAYOUT_COUNT };
 
-extern const char *const isa_names[ISAS];
-extern const char *const context_layout_names[LAYOUTS];
-
-/* The sets that this machine has and TMAC_ISA allows, from scalar to the best. */
+/* The sets that this machine has and TMAC_ISA allows, in the order of tmac_tiers. */
 struct isas {
     int count;
-    const char *name[ISAS];
+    const char *name[TMAC_TIER_COUNT];
 };
 struct isas isas_available(void);
 
-/* Packs everything in this layout; nested ones: what they can hold, the rest in DIRECT or ROWS32. */
+/* Packs everything in this layout. */
 tmac_context *context_new(const char *isa, enum tmac_layout layout, int threads);
 
-/* Whether this context, of some layout, can hold such weights. */
+/* Whether this context, of some layout or family, can hold such weights. */
 bool context_holds(const tmac_context *context, const tmac_weights_desc *desc);
+
+/* Packed bytes where they are, as weights of another context. */
+tmac_weights *weights_in(const tmac_context *context, const tmac_weights *weights);
 
 /* One context per layout, scalar and best instruction set; freed at exit of the group. */
 struct contexts {

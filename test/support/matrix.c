@@ -2,6 +2,7 @@
 #include "matrix.h"
 
 #include "half.h"
+#include "widths.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,25 @@ int matrix_bits(tmac_width width)
 int matrix_top_code(tmac_width width)
 {
     return width == TMAC_WIDTH_TERNARY ? 2 : (1 << (int)width) - 1;
+}
+
+int matrix_top_zero(tmac_width width)
+{
+    const int most = 1 << matrix_bits(width);
+
+    return most < 256 ? most : 255;
+}
+
+static float symmetric_zero(tmac_width width)
+{
+    switch (width) {
+    case TMAC_WIDTH_1:
+        return 0.5f; /* with twice the scale */
+    case TMAC_WIDTH_TERNARY:
+        return 1.0f;
+    default:
+        return (float)(1 << ((int)width - 1));
+    }
 }
 
 size_t matrix_scale_bytes(tmac_scale_type type)
@@ -143,7 +163,7 @@ static void new_zeros(struct matrix *m, struct rng *rng)
         break;
     case TMAC_ZERO_POINT:
         m->desc.zero_points =
-            new_bytes(m, &m->zero_points, 0, 1 << matrix_bits(m->kind.width), rng);
+            new_bytes(m, &m->zero_points, 0, matrix_top_zero(m->kind.width), rng);
         m->desc.zero_row_stride = m->kind.strides ? stride : 0;
         break;
     case TMAC_ZERO_MINIMUM:
@@ -166,12 +186,10 @@ static void new_subs(struct matrix *m, struct rng *rng)
     m->desc.sub_row_stride = m->kind.strides ? matrix_groups(&m->kind) + 2 : 0;
 }
 
-void matrix_new(struct matrix *m, const struct matrix_kind *kind, struct rng *rng)
+tmac_weights_desc matrix_desc(const struct matrix_kind *kind)
 {
-    memset(m, 0, sizeof *m);
-    m->kind = *kind;
-    m->desc = (tmac_weights_desc){
-        .struct_size = sizeof m->desc,
+    return (tmac_weights_desc){
+        .struct_size = sizeof(tmac_weights_desc),
         .rows = kind->rows,
         .cols = kind->cols,
         .width = kind->width,
@@ -182,6 +200,13 @@ void matrix_new(struct matrix *m, const struct matrix_kind *kind, struct rng *rn
         .sub_format = kind->sub,
         .super_group = kind->super_group,
     };
+}
+
+void matrix_new(struct matrix *m, const struct matrix_kind *kind, struct rng *rng)
+{
+    memset(m, 0, sizeof *m);
+    m->kind = *kind;
+    m->desc = matrix_desc(kind);
     m->groups = matrix_groups(kind);
     m->supers = matrix_super_groups(kind);
     m->group_k = kind->cols / m->groups;
@@ -220,13 +245,12 @@ struct matrix_numbers matrix_at(const struct matrix *m, int64_t row, int64_t k)
     const size_t of_super = at(m, row, s, d->scale_row_stride, m->supers);
     const size_t of_sub = at(m, row, g, d->sub_row_stride, m->groups);
     const bool two_levels = d->sub_format != TMAC_SUB_NONE;
-    static const float symmetric[] = {0, 0.5f, 2, 4, 8, 1};
     struct matrix_numbers n = {.scale = get_scale(d->scale_type, d->scales, of_super)};
 
     if (two_levels)
         n.scale *= (float)d->sub_scales[of_sub];
     if (d->zero_kind == TMAC_ZERO_SYMMETRIC)
-        n.zero = symmetric[d->width];
+        n.zero = symmetric_zero(d->width);
     else if (d->zero_kind == TMAC_ZERO_CONSTANT)
         n.zero = d->zero;
     else if (d->zero_kind == TMAC_ZERO_POINT)
@@ -251,7 +275,6 @@ float matrix_weight(const struct matrix *m, int64_t row, int64_t k)
 
 const char *matrix_name(const struct matrix_kind *kind)
 {
-    static const char *const widths[] = {"?", "1", "2", "3", "4", "ternary"};
     static const char *const codes[] = {"bytes", "dense"};
     static const char *const scales[] = {"f32", "f16", "bf16"};
     static const char *const zeros[] = {"symmetric", "constant", "point", "minimum"};
@@ -259,7 +282,7 @@ const char *matrix_name(const struct matrix_kind *kind)
     static char name[200];
 
     snprintf(name, sizeof name, "%lld x %lld, width %s, %s, group %lld, %s, %s, %s super %lld%s%s",
-             (long long)kind->rows, (long long)kind->cols, widths[kind->width], codes[kind->codes],
+             (long long)kind->rows, (long long)kind->cols, test_width_name(kind->width), codes[kind->codes],
              (long long)kind->group, scales[kind->scale_type], zeros[kind->zero], subs[kind->sub],
              (long long)kind->super_group, kind->strides ? ", strides" : "",
              kind->odd ? ", odd addresses" : "");

@@ -29,6 +29,8 @@ struct matrix {
     int64_t groups, supers, group_k, super_k;
 };
 
+/* What the kind alone says, without data: to be queried. */
+tmac_weights_desc matrix_desc(const struct matrix_kind *kind);
 void matrix_new(struct matrix *matrix, const struct matrix_kind *kind, struct rng *rng);
 void matrix_free(struct matrix *matrix);
 /* weight = scale * (code - zero), or with minimums scale * code + minimum. */
@@ -43,6 +45,7 @@ const char *matrix_name(const struct matrix_kind *kind);
 
 int matrix_bits(tmac_width width);
 int matrix_top_code(tmac_width width);
+int matrix_top_zero(tmac_width width); /* the greatest zero point */
 /* Groups and super-groups (or groups again) of a row. */
 int64_t matrix_groups(const struct matrix_kind *kind);
 int64_t matrix_super_groups(const struct matrix_kind *kind);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_layout layout,
+bool problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_layout layout,
                  int64_t batch, struct rng *rng)
 {
     const size_t count = (size_t)(kind->cols * batch);
@@ -15,6 +15,10 @@ void problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_la
     p->batch = batch;
     p->context = context_new("scalar", layout, 1);
     matrix_new(&p->matrix, kind, rng);
+    if (!context_holds(p->context, &p->matrix.desc)) {
+        problem_free(p);
+        return false;
+    }
     p->x = guard_new(&p->x_guard, count * sizeof *p->x, sizeof *p->x, GUARD_END);
     for (size_t i = 0; i < count; i++)
         p->x[i] = rng_normal(rng);
@@ -28,6 +32,7 @@ void problem_new(struct problem *p, const struct matrix_kind *kind, enum tmac_la
     const tmac_activations x = problem_activations(p, batch);
     check_spoil_stack();
     CHECK_OK(tmac_matmul(p->context, p->weights, &x, p->y, kind->rows));
+    return true;
 }
 
 void problem_free(struct problem *p)
@@ -48,12 +53,13 @@ tmac_activations problem_activations(const struct problem *p, int64_t batch)
                               .data = p->x};
 }
 
-tmac_tables *problem_tables(const struct problem *p, const tmac_context *context, int64_t batch)
+tmac_tables *problem_tables(const struct problem *p, const tmac_context *context,
+                            const tmac_weights *weights, int64_t batch)
 {
     const tmac_activations x = problem_activations(p, batch);
     tmac_tables *tables;
 
-    CHECK_OK(tmac_tables_create(context, p->weights, batch, &tables));
+    CHECK_OK(tmac_tables_create(context, weights, batch, &tables));
     CHECK_OK(tmac_tables_build(context, tables, &x));
     return tables;
 }

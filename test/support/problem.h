@@ -6,6 +6,7 @@
 
 #include "contexts.h"
 #include "matrix.h"
+#include "widths.h"
 
 struct problem {
     struct matrix matrix;
@@ -18,15 +19,16 @@ struct problem {
     float *y; /* [batch][rows] */
 };
 
-void problem_new(struct problem *problem, const struct matrix_kind *kind, enum tmac_layout layout,
+/* false where the layout cannot hold such weights; there is then nothing to free. */
+bool problem_new(struct problem *problem, const struct matrix_kind *kind, enum tmac_layout layout,
                  int64_t batch, struct rng *rng);
 void problem_free(struct problem *problem);
 
 /* The first `batch` inputs. */
 tmac_activations problem_activations(const struct problem *problem, int64_t batch);
-/* Tables of the first `batch` inputs, built by `context`. */
+/* Tables of the first `batch` inputs, built by the context of these weights. */
 tmac_tables *problem_tables(const struct problem *problem, const tmac_context *context,
-                            int64_t batch);
+                            const tmac_weights *weights, int64_t batch);
 /* The same in memory of the caller's, in `parts` parts. */
 void *problem_plain_tables(const struct problem *problem, const tmac_context *context,
                            int64_t batch, int32_t parts, struct guard *guard);

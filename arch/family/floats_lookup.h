@@ -3,6 +3,7 @@
 #ifndef TMAC_FAMILY_FLOATS_LOOKUP_H
 #define TMAC_FAMILY_FLOATS_LOOKUP_H
 
+#include "floats.h"
 #include "lookup_stage.h"
 
 /* The tile's numbers, hidden from the compiler: it would multiply them by what is broadcast from memory
@@ -21,7 +22,7 @@ TEMPLATE struct tile_floats tile_floats(const struct tmac_tile *tile)
 struct block_floats {
     const uint8_t *scale, *minimum; /* floats, or f16 */
     bool half;
-    vecf act_scale, act_sum, offset;
+    struct float_block numbers;
 };
 
 TEMPLATE struct block_floats block_floats(const struct tmac_tile *tile,
@@ -39,9 +40,9 @@ TEMPLATE struct block_floats block_floats(const struct tmac_tile *tile,
         vec_prefetch_scales(block.scale, 2 * TILE_ROWS);
     if (half && block.minimum)
         vec_prefetch_scales(block.minimum, 2 * TILE_ROWS);
-    block.act_scale = vecf_mul(floats->unit, vecf_all(tile->act_scale[meta]));
-    block.act_sum = vecf_all(tile->act_sum[meta]);
-    block.offset = vecf_mul(floats->offset, block.act_sum);
+    block.numbers.act_scale = vecf_mul(floats->unit, vecf_all(tile->act_scale[meta]));
+    block.numbers.act_sum = vecf_all(tile->act_sum[meta]);
+    block.numbers.offset = vecf_mul(floats->offset, block.numbers.act_sum);
     return block;
 }
 
@@ -55,15 +56,15 @@ TEMPLATE void block_add(const struct block_floats *block, const vecf integers[VE
                         vecf acc[VECTORS])
 {
     UNROLL
-    for (int i = 0; i < VECTORS; i++) {
-        const vecf t = vecf_fma(integers[i], block->act_scale, block->offset);
-        acc[i] = vecf_fma(block_load(block->scale, LANES * i, block->half), t, acc[i]);
-    }
+    for (int i = 0; i < VECTORS; i++)
+        acc[i] = floats_add_scale(&block->numbers, block_load(block->scale, LANES * i, block->half),
+                                  integers[i], acc[i]);
     if (!block->minimum)
         return;
     UNROLL
     for (int i = 0; i < VECTORS; i++)
-        acc[i] = vecf_fma(block_load(block->minimum, LANES * i, block->half), block->act_sum, acc[i]);
+        acc[i] = floats_add_minimum(&block->numbers,
+                                    block_load(block->minimum, LANES * i, block->half), acc[i]);
 }
 
 /* The same for several inputs, of which `batch` share the block's scales while these are in registers.
@@ -94,15 +95,15 @@ TEMPLATE void scales_add(const struct block_scales *scales, const struct tile_fl
                          float act_scale, float act_sum, const vecf integers[VECTORS],
                          const int batch, const bool minimum, vecf acc[VECTORS])
 {
-    const vecf sum = vecf_all(act_sum);
-    const vecf scale = batch > 1 ? vecf_all(act_scale) : vecf_mul(floats->unit, vecf_all(act_scale));
-    const vecf offset = vecf_mul(batch > 1 ? floats->offset_of_unit : floats->offset, sum);
+    const vecf sum = vecf_all(act_sum), scale = vecf_all(act_scale);
+    const struct float_block block = {
+        batch > 1 ? scale : vecf_mul(floats->unit, scale), sum,
+        vecf_mul(batch > 1 ? floats->offset_of_unit : floats->offset, sum)};
 
     UNROLL
     for (int i = 0; i < VECTORS; i++) {
-        acc[i] = vecf_fma(scales->scale[i], vecf_fma(integers[i], scale, offset), acc[i]);
-        if (minimum)
-            acc[i] = vecf_fma(scales->minimum[i], sum, acc[i]);
+        const struct float_rows rows = {scales->scale[i], scales->minimum[i]};
+        acc[i] = floats_add(&block, &rows, minimum, integers[i], acc[i]);
     }
 }
 

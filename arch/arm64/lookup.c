@@ -96,7 +96,8 @@ INLINE void add_span(uint16x8_t sum[][WORDS], const struct stream *at, const int
 
         ROLLED
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
-            add_step(sum, step.codes + (size_t)p * plane_bytes(kind.split), step.tables, part, kind);
+            add_step(sum, step.codes + (size_t)p * plane_bytes(kind.split), step.tables, part,
+                     kind);
         if (p == 0)
             break;
         UNROLL
@@ -136,7 +137,8 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
 
 INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
-    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
+    for (int i = 0; i < steps * planes_of(width);
+         i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
         for (int at = 0; at < 4 * TILE_ROWS; at += ROW_BYTES) {
             const uint8x16_t byte = vld1q_u8(codes + at);
 

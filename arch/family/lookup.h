@@ -31,7 +31,7 @@ INLINE void rows_store(const vecf acc[VECTORS], float *y)
 
 /* The last block of a chunk, where it is short: rare enough to go step by step. */
 INLINE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
-                          vecf sum[VECTORS])
+                        vecf sum[VECTORS])
 {
     for (int i = 0; i < VECTORS; i++)
         sum[i] = vecf_all(0);
@@ -130,8 +130,7 @@ INLINE void add_input(const struct tile_floats *floats, int number, int input,
 }
 
 INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int number,
-                       const enum part part, const struct lookup_kind kind,
-                       struct results *results)
+                       const enum part part, const struct lookup_kind kind, struct results *results)
 {
     const int inputs = inputs_of(kind);
 

@@ -40,7 +40,7 @@ INLINE vec quad_index_at(const uint8_t *plane, const bool high, const int i, con
 
 /* One plane, one half of the step's tables, all rows. */
 INLINE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool high, vec weights,
-                        const struct lookup_kind kind, vec sum[][VECTORS])
+                      const struct lookup_kind kind, vec sum[][VECTORS])
 {
     UNROLL
     for (int n = 0; n < inputs_of(kind); n++) {
@@ -54,7 +54,7 @@ INLINE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool hi
 }
 
 INLINE void quad_step(const struct stream *step, const enum part part,
-                        const struct lookup_kind kind, vec sum[][VECTORS])
+                      const struct lookup_kind kind, vec sum[][VECTORS])
 {
     if (!kind.split)
         vec_prefetch(step->codes, step_bytes(kind.width, false));
@@ -71,7 +71,7 @@ INLINE void quad_step(const struct stream *step, const enum part part,
 }
 
 INLINE void lookup_integers(const struct stream *at, const enum part part,
-                              const struct lookup_kind kind, vecf rows[][VECTORS])
+                            const struct lookup_kind kind, vecf rows[][VECTORS])
 {
     const int steps = kind.steps ? kind.steps : 1;
     struct stream step = *at;
@@ -85,8 +85,8 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
             quad_step(&step, part, kind, sum);
     else
         QUAD_LOOP
-        for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
-            quad_step(&step, part, kind, sum);
+    for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
+        quad_step(&step, part, kind, sum);
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
             rows[n][i] = vecf_convert(sum[n][i]);
@@ -97,9 +97,9 @@ INLINE void lookup_split(const uint8_t *codes, const int steps, const int width,
     QUAD_LOOP
     for (int plane = 0; plane < steps * planes_of(width); plane++)
         UNROLL
-        for (int i = 0; i < 2 * VECTORS; i++)
-            vec_store(split + (plane * 2 * VECTORS + i) * (int)sizeof(vec),
-                      quad_index_at(codes + plane * 4 * TILE_ROWS, i / VECTORS, i % VECTORS, false));
+    for (int i = 0; i < 2 * VECTORS; i++)
+        vec_store(split + (plane * 2 * VECTORS + i) * (int)sizeof(vec),
+                  quad_index_at(codes + plane * 4 * TILE_ROWS, i / VECTORS, i % VECTORS, false));
 }
 
 #endif

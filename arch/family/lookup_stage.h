@@ -11,7 +11,11 @@
 
 #include "inline.h"
 
-enum { VECTORS = TILE_ROWS / LANES, MOST_INPUTS = 4, TABLE_STEP = 128 /* bytes of tables for a step and an input */ };
+enum {
+    VECTORS = TILE_ROWS / LANES,
+    MOST_INPUTS = 4,
+    TABLE_STEP = 128 /* bytes of tables for a step and an input */
+};
 
 /* Which tables of a step to look up. FAST_STEP is a whole one by averages (contract.h). */
 enum part { LOW_HALF, HIGH_HALF, WHOLE_STEP, FAST_STEP };
@@ -59,7 +63,7 @@ INLINE bool is_whole(const enum part part)
 }
 
 INLINE struct stream stream_after(const struct stream *at, const int steps, const int width,
-                                    const bool split)
+                                  const bool split)
 {
     return (struct stream){at->codes + (size_t)steps * step_bytes(width, split),
                            at->tables + (size_t)steps * at->table_stride, at->table_stride};

@@ -2,14 +2,17 @@
  * Lookup: the walk over the blocks of a tile, for one input and for several. A template, around an
  * integer stage (lookup_stage.h):
  *
- *     layout   tile     integer stage                     sets
- *     ROWS32   32 rows  lookup_average.h, or by averages   AVX2
- *     ROWS64   64       lookup_average.h                  AVX-512
- *     ROWS32   32       arm64/lookup.c, sums of words     NEON
- *     QUAD     32       lookup_quad.h                     AVX-512 VBMI, NEON with dot products
+ *     layout   TILE_ROWS   integer stage                   sets
+ *     ROWS32   32          lookup_average.h                AVX2, also TMAC_MODE_FAST
+ *     ROWS64   64          lookup_average.h                AVX-512
+ *     ROWS32   32          sums of words: arm64/lookup.c   NEON
+ *     QUAD     32          lookup_quad.h                   AVX-512 VBMI, NEON with dot products
  *
- * A leaf is the walk for one struct lookup_kind, a function of its own. Where a stage takes one input
- * at a time, blocks of several inputs have their indices split once for all. */
+ * A leaf is the walk for one struct lookup_kind, a function of its own. There are leaves for
+ *     any width; on NEON one for all
+ *     blocks of 16, 32, 64, 128
+ *     one input, or several, whose indices are split once per block for all
+ *     one input: scales as floats, or f16 as packed (blocks of 32 and more) */
 #ifndef TMAC_FAMILY_LOOKUP_H
 #define TMAC_FAMILY_LOOKUP_H
 

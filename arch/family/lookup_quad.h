@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Lookup in QUAD: a 32-bit lane is a row, and its four bytes are looked up in four tables of signed
  * entries at once; a dot product multiplies the four by their plane's weight and adds them to the lane.
- * Exact at any block: 32 lookups * 15 * 127 < 2^24. An integer stage (lookup_stage.h) for any
- * kind but by averages. Ops beside the set's:
+ * Exact at any block: 32 lookups * 15 * 127 < 2^24. An integer stage (lookup_stage.h) for any kind but
+ * by averages. Ops beside the set's:
  *     quad_tables         four tables, a type
  *     quad_load           of a half step
  *     quad_index          from the low or high half-bytes of a vector of a cell, byte j for table j
@@ -80,13 +80,14 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
             sum[n][i] = vec_zero();
-    if (is_long(kind)) /* gcc would keep a second copy of the indices if this were unrolled */
+    if (is_long(kind)) { /* gcc would keep a second copy of the indices if this were unrolled */
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
             quad_step(&step, part, kind, sum);
-    else
+    } else {
         QUAD_LOOP
-    for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
-        quad_step(&step, part, kind, sum);
+        for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
+            quad_step(&step, part, kind, sum);
+    }
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
             rows[n][i] = vecf_convert(sum[n][i]);
@@ -95,11 +96,13 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
 INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
     QUAD_LOOP
-    for (int plane = 0; plane < steps * planes_of(width); plane++)
+    for (int plane = 0; plane < steps * planes_of(width); plane++) {
         UNROLL
-    for (int i = 0; i < 2 * VECTORS; i++)
-        vec_store(split + (plane * 2 * VECTORS + i) * (int)sizeof(vec),
-                  quad_index_at(codes + plane * 4 * TILE_ROWS, i / VECTORS, i % VECTORS, false));
+        for (int i = 0; i < 2 * VECTORS; i++)
+            vec_store(
+                split + (plane * 2 * VECTORS + i) * (int)sizeof(vec),
+                quad_index_at(codes + plane * 4 * TILE_ROWS, i / VECTORS, i % VECTORS, false));
+    }
 }
 
 #endif

@@ -438,6 +438,9 @@ enum tmac_batch {
     TMAC_BATCH_COUNT
 };
 #define TMAC_BATCHES(first, last) ((2u << (last)) - (1u << (first)))
+/* One panel, of weights that are not nested: two inputs are never one then. */
+#define TMAC_BATCHES_1_4_8                                                                         \
+    (TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8) & ~TMAC_BATCHES(TMAC_BATCH_2, TMAC_BATCH_2))
 
 /* A row of a set's table of kernels. The one that multiplies is, of those whose requirements hold, the
  * one of the lowest rank; no two rows that may serve the same weights have the same. */

@@ -1,216 +1,157 @@
 /* SPDX-License-Identifier: MIT
- * Lookup in ROWS32 with U8 tables. A table of 16 entries is one register and a byte of the codes
- * is a row, so one TBL looks up 16 rows:
+ * Lookup on NEON: layout ROWS32 with U8 tables. A table of 16 entries is one register and a byte of the
+ * codes is a row, so one TBL looks up 16 rows:
  *
  *     codes of (plane, j)   r0  r1  ...  r15 | r16 ... r31      low half-bytes: table j
  *     TBL                   e0  e1  ...  e15 | ...              high: table 4 + j
  *     UADDL, UADDL2         e0 .. e7 | e8 .. e15 | ...          two lookups, summed in 16 bits
  *     ADD                   sum[0]   | sum[1]    | ... sum[3]
  *
- * That is 4 vector instructions for 16 lookups of one input, 3 where the half-bytes are shared by
+ * That is 4 vector instructions for 16 lookups of one input, 3 where the half-bytes are split for
  * several. UADDL over a pair of lookups instead of UADDW for each takes as many instructions and
- * halves the dependent chain.
+ * halves the dependent chain. Averages of bytes, as on x86, take as many, and more to be joined.
  *
  * Range of the 16 bits. They wrap, and only the true sum must fit in a signed word: with b planes,
  * k activations have |I| <= k/4 * 127 * (2^b - 1). For b <= 3 and k = 128 that is 28448; for b = 4
  * it is 60960, but 30480 for k = 64. So 4 planes take a block of 128 in two spans of 64, summed
  * when they are widened. */
-#include "neon.h"
+#include "ops_neon.h"
 
-struct lookup_block {
-    const uint8_t *codes;  /* the first cell */
-    const uint8_t *tables; /* the first step's, of the panel's first input */
-    size_t cell_bytes;
-    size_t table_stride; /* from one step to the next */
-    int steps;
-    int planes;
-    int weight_shift; /* 0 for ternary, whose planes weigh the same; else 1 */
-};
+enum { TILE_ROWS = 32, ROW_BYTES = 16 /* rows of a vector of bytes */ };
 
-/* Table `a` for 32 rows of half-bytes and table `b` likewise, added to their sums. */
-NEON_INLINE void lookup_pair(uint16x8_t *sum, const uint8_t *table_a, const uint8x16_t *a,
-                             const uint8_t *table_b, const uint8x16_t *b)
+#include "../family/lookup_stage.h"
+
+enum { WORDS = 4 /* vectors of 8 sums */ };
+
+/* The sums of four inputs fill 16 registers. */
+INLINE int inputs_of(const struct lookup_kind kind)
 {
-    const uint8x16_t entries_a = vld1q_u8(table_a), entries_b = vld1q_u8(table_b);
-
-    NEON_UNROLL
-    for (int i = 0; i < 2; i++) {
-        const uint8x16_t va = vqtbl1q_u8(entries_a, a[i]), vb = vqtbl1q_u8(entries_b, b[i]);
-        sum[2 * i] = vaddq_u16(sum[2 * i], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
-        sum[2 * i + 1] = vaddq_u16(sum[2 * i + 1], vaddl_high_u8(va, vb));
-        NEON_OPAQUE(sum[2 * i]);
-        NEON_OPAQUE(sum[2 * i + 1]);
-    }
+    return kind.split ? 4 : 1;
 }
 
-NEON_INLINE void lookup_nibbles(const uint8_t *codes, const bool high, uint8x16_t *nibbles)
+/* Indices for table g of rows 16i .. 16i+15. */
+INLINE uint8x16_t index_at(const uint8_t *plane, const int g, const int i, const bool split)
 {
-    NEON_UNROLL
-    for (int i = 0; i < 2; i++) {
-        const uint8x16_t byte = vld1q_u8(codes + 16 * i);
-        nibbles[i] = high ? vshrq_n_u8(byte, 4) : vandq_u8(byte, vdupq_n_u8(15));
-    }
+    const uint8x16_t byte = vld1q_u8(plane + (split ? g : g % 4) * TILE_ROWS + ROW_BYTES * i);
+
+    return split ? byte : g < 4 ? vandq_u8(byte, vdupq_n_u8(15)) : vshrq_n_u8(byte, 4);
 }
 
-/* One plane of one step: 8 tables, or with blocks of 16 the 4 of one half, in pairs. */
-NEON_INLINE void lookup_step(uint16x8_t *sum, const uint8_t *codes, const uint8_t *tables,
-                             const int panel, const enum neon_part part)
+/* Adds what 16 rows have in tables a and b. */
+INLINE void add_pair(uint16x8_t sum[2], const uint8_t *tables, const int a, uint8x16_t index_a,
+                     const int b, uint8x16_t index_b)
 {
-    const int pairs = part == NEON_BOTH ? 4 : 2;
+    const uint8x16_t va = vqtbl1q_u8(vld1q_u8(tables + 16 * a), index_a);
+    const uint8x16_t vb = vqtbl1q_u8(vld1q_u8(tables + 16 * b), index_b);
 
-    NEON_UNROLL
+    sum[0] = vaddq_u16(sum[0], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
+    sum[1] = vaddq_u16(sum[1], vaddl_high_u8(va, vb));
+    NEON_OPAQUE(sum[0]);
+    NEON_OPAQUE(sum[1]);
+}
+
+/* One plane of one step: tables j and 4 + j, which share bytes of a cell, or those of one half. */
+INLINE void add_step(uint16x8_t sum[][WORDS], const uint8_t *plane, const uint8_t *tables,
+                     const enum part part, const struct lookup_kind kind)
+{
+    const int first = part == HIGH_HALF ? 4 : 0, pairs = is_whole(part) ? 4 : 2;
+
+    UNROLL
     for (int pair = 0; pair < pairs; pair++) {
-        const int ja = part == NEON_BOTH ? pair : 2 * pair, jb = part == NEON_BOTH ? pair : ja + 1;
-        const bool high_a = part == NEON_HIGH, high_b = part != NEON_LOW;
-        const uint8_t *table_a = tables + 16 * ja + 64 * high_a;
-        const uint8_t *table_b = tables + 16 * jb + 64 * high_b;
-        uint8x16_t a[2], b[2];
+        const int a = is_whole(part) ? pair : first + 2 * pair, b = is_whole(part) ? a + 4 : a + 1;
+        uint8x16_t index_a[2], index_b[2];
 
-        if (panel > 1)
+        if (kind.split)
             NEON_FENCE();
-        lookup_nibbles(codes + 32 * ja, high_a, a);
-        lookup_nibbles(codes + 32 * jb, high_b, b);
-        NEON_UNROLL
-        for (int n = 0; n < panel; n++)
-            lookup_pair(sum + 4 * n, table_a + 128 * n, a, table_b + 128 * n, b);
+        UNROLL
+        for (int i = 0; i < 2; i++) {
+            index_a[i] = index_at(plane, a, i, kind.split);
+            index_b[i] = index_at(plane, b, i, kind.split);
+        }
+        UNROLL
+        for (int n = 0; n < inputs_of(kind); n++) {
+            add_pair(sum[n], tables + n * TABLE_STEP, a, index_a[0], b, index_b[0]);
+            add_pair(sum[n] + 2, tables + n * TABLE_STEP, a, index_a[1], b, index_b[1]);
+        }
     }
 }
 
-/* The 128 that every entry carries, times its lookups: -bias / 2^(planes - 1), because what a sum
- * starts with is doubled from plane to plane. The division is exact: 128 >> 3 is whole. */
-static inline int16_t lookup_start(const struct lookup_block *block, int lookups)
+/* Planes from the heaviest down, doubling in between. The 128 that every entry carries leaves at the
+ * start, divided by 2^(planes - 1), because that is doubled too: 128 >> 3 is whole. */
+INLINE void add_span(uint16x8_t sum[][WORDS], const struct stream *at, const int steps,
+                     const enum part part, const struct lookup_kind kind)
 {
-    const int doublings = (block->planes - 1) * block->weight_shift;
-    const int weights = block->weight_shift ? (1 << block->planes) - 1 : block->planes;
-    return (int16_t)(-(128 >> doublings) * weights * lookups);
-}
+    const bool doubles = kind.width != TMAC_WIDTH_TERNARY;
+    const int planes = planes_of(kind.width), lookups = steps * (is_whole(part) ? 8 : 4);
+    const int weights = doubles ? (1 << planes) - 1 : planes, words = WORDS * inputs_of(kind);
+    const int16x8_t doubling = vdupq_n_s16(doubles);
+    const int start = (128 >> (doubles ? planes - 1 : 0)) * weights * lookups;
 
-/* The integer stage of `steps` steps: planes from the heaviest down, doubling in between. */
-NEON_INLINE void lookup_span(uint16x8_t *sum, const struct lookup_block *block, int first,
-                             int steps, const int panel, const enum neon_part part)
-{
-    const int16_t start = lookup_start(block, steps * (part == NEON_BOTH ? 8 : 4));
-    const int16x8_t shift = vdupq_n_s16((int16_t)block->weight_shift);
+    UNROLL
+    for (int i = 0; i < words; i++)
+        sum[i / WORDS][i % WORDS] = vdupq_n_u16((uint16_t)-start);
+    ROLLED
+    for (int p = planes - 1; p >= 0; p--) {
+        struct stream step = *at;
 
-    NEON_UNROLL
-    for (int i = 0; i < 4 * panel; i++)
-        sum[i] = vreinterpretq_u16_s16(vdupq_n_s16(start));
-    for (int plane = block->planes - 1;; plane--) {
-        const uint8_t *codes = block->codes + (size_t)first * block->cell_bytes + 128 * plane;
-        const uint8_t *tables = block->tables + (size_t)first * block->table_stride;
-
-        for (int s = 0; s < steps; s++) {
-            lookup_step(sum, codes, tables, panel, part);
-            codes += block->cell_bytes;
-            tables += block->table_stride;
-        }
-        if (plane == 0)
+        ROLLED
+        for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
+            add_step(sum, step.codes + (size_t)p * plane_bytes(kind.split), step.tables, part,
+                     kind);
+        if (p == 0)
             break;
-        NEON_UNROLL
-        for (int i = 0; i < 4 * panel; i++)
-            sum[i] = vshlq_u16(sum[i], shift);
+        UNROLL
+        for (int i = 0; i < words; i++)
+            sum[i / WORDS][i % WORDS] = vshlq_u16(sum[i / WORDS][i % WORDS], doubling);
     }
 }
 
-/* Integer and float stage of one block and panel. `acc` holds the results of one input. */
-NEON_INLINE void lookup_block(const struct tmac_tile *tile, const struct lookup_block *block,
-                              int number, int input, const int panel, const enum neon_part part,
-                              float32x4_t *acc)
+INLINE void lookup_integers(const struct stream *at, const enum part part,
+                            const struct lookup_kind kind, vecf rows[][VECTORS])
 {
-    int span = block->planes == 4 && block->steps > 2 ? 2 : block->steps;
-    uint16x8_t sum[16], carry[16];
+    const int steps = kind.steps ? kind.steps : 1, words = WORDS * inputs_of(kind);
+    const int span = kind.width == TMAC_WIDTH_4 && steps > 2 ? 2 : steps;
+    const struct stream second = stream_after(at, span, kind.width, kind.split);
+    uint16x8_t sum[MOST_INPUTS][WORDS], first[MOST_INPUTS][WORDS];
 
-    NEON_UNROLL
-    for (int i = 0; i < 4 * panel; i++)
-        carry[i] = vdupq_n_u16(0);
-    for (int first = 0;;) { /* at most two spans */
-        lookup_span(sum, block, first, span, panel, part);
-        first += span;
-        if (first >= block->steps)
-            break;
-        span = block->steps - first;
-        NEON_UNROLL
-        for (int i = 0; i < 4 * panel; i++)
-            carry[i] = sum[i];
+    UNROLL
+    for (int i = 0; i < words; i++)
+        first[i / WORDS][i % WORDS] = vdupq_n_u16(0);
+    add_span(sum, at, span, part, kind);
+    if (span < steps) {
+        UNROLL
+        for (int i = 0; i < words; i++)
+            first[i / WORDS][i % WORDS] = sum[i / WORDS][i % WORDS];
+        add_span(sum, &second, steps - span, part, kind);
     }
-    NEON_UNROLL
-    for (int n = 0; n < panel; n++) {
-        int32x4_t integer[NEON_QUADS];
+    UNROLL
+    for (int i = 0; i < words; i++) {
+        const int16x8_t a = vreinterpretq_s16_u16(first[i / WORDS][i % WORDS]);
+        const int16x8_t b = vreinterpretq_s16_u16(sum[i / WORDS][i % WORDS]);
+        vecf *row = &rows[i / WORDS][2 * (i % WORDS)];
 
-        NEON_UNROLL
-        for (int i = 0; i < 4; i++) {
-            const int16x8_t a = vreinterpretq_s16_u16(sum[4 * n + i]);
-            const int16x8_t b = vreinterpretq_s16_u16(carry[4 * n + i]);
-            integer[2 * i] = vaddl_s16(vget_low_s16(a), vget_low_s16(b));
-            integer[2 * i + 1] = vaddl_high_s16(a, b);
+        row[0] = vcvtq_f32_s32(vaddl_s16(vget_low_s16(a), vget_low_s16(b)));
+        row[1] = vcvtq_f32_s32(vaddl_high_s16(a, b));
+    }
+}
+
+INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
+{
+    for (int i = 0; i < steps * planes_of(width);
+         i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
+        for (int at = 0; at < 4 * TILE_ROWS; at += ROW_BYTES) {
+            const uint8x16_t byte = vld1q_u8(codes + at);
+
+            vst1q_u8(split + at, vandq_u8(byte, vdupq_n_u8(15)));
+            vst1q_u8(split + 4 * TILE_ROWS + at, vshrq_n_u8(byte, 4));
         }
-        if (acc)
-            neon_float_stage(tile, number, input + n, 0, NEON_QUADS, integer, acc);
-        else
-            neon_float_stage_memory(tile, number, input + n, 0, NEON_QUADS, integer);
-    }
 }
 
-/* All blocks that start in the same step: one, or two with blocks of 16. */
-NEON_INLINE void lookup_panel(const struct tmac_tile *tile, const struct lookup_block *block,
-                              int number, int input, const int panel, const bool halves,
-                              float32x4_t *acc)
-{
-    if (halves) {
-        lookup_block(tile, block, number, input, panel, NEON_LOW, acc);
-        lookup_block(tile, block, number + 1, input, panel, NEON_HIGH, acc);
-    } else {
-        lookup_block(tile, block, number, input, panel, NEON_BOTH, acc);
-    }
-}
+#include "../family/lookup.h"
 
-/* `panel` inputs at a time: the sums of 4 inputs fill 16 registers, those of 8 would fill 32. */
-NEON_INLINE void lookup_tile(const struct tmac_tile *tile, const int panel, const bool halves,
-                             float32x4_t *acc)
-{
-    const int stride = halves ? 1 : tile->block_k / TMAC_STEP_K;
-    struct lookup_block block = {
-        .cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_ROWS32, tile->width),
-        .table_stride = (size_t)tile->batch * 128,
-        .planes = tmac_width_bits(tile->width),
-        .weight_shift = tile->width == TMAC_WIDTH_TERNARY ? 0 : 1,
-    };
-
-    for (int step = 0, number = 0; step < tile->steps; step += stride, number += halves ? 2 : 1) {
-        const uint8_t *tables = tile->tables + (size_t)step * block.table_stride;
-
-        block.codes = tile->codes + (size_t)step * block.cell_bytes;
-        block.steps = step + stride < tile->steps ? stride : tile->steps - step;
-        for (int n = 0; n < (panel == 1 ? 1 : tile->batch); n += panel) {
-            block.tables = tables + 128 * n;
-            lookup_panel(tile, &block, number, n, panel, halves, acc);
-        }
-    }
-}
-
-/* One input keeps its results in registers. */
-NEON_INLINE void lookup_input(const struct tmac_tile *tile, const bool halves)
-{
-    float32x4_t acc[NEON_QUADS];
-
-    NEON_UNROLL
-    for (int q = 0; q < NEON_QUADS; q++)
-        acc[q] = vld1q_f32(tile->y + 4 * q);
-    lookup_tile(tile, 1, halves, acc);
-    NEON_UNROLL
-    for (int q = 0; q < NEON_QUADS; q++)
-        vst1q_f32(tile->y + 4 * q, acc[q]);
-}
+LOOKUP_LEAVES(any_width, (int)tile->width)
 
 void neon_lookup(const struct tmac_tile *tile)
 {
-    const bool halves = tile->block_k == 16;
-
-    neon_begin(tile);
-    if (tile->batch == 1)
-        halves ? lookup_input(tile, true) : lookup_input(tile, false);
-    else if (tile->batch == 2)
-        halves ? lookup_tile(tile, 2, true, NULL) : lookup_tile(tile, 2, false, NULL);
-    else
-        halves ? lookup_tile(tile, 4, true, NULL) : lookup_tile(tile, 4, false, NULL);
+    lookup_run(&any_width, tile);
 }

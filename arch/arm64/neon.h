@@ -4,19 +4,12 @@
 #define TMAC_NEON_H
 
 #include "contract.h"
+#include "family/inline.h"
 
 #include <arm_neon.h>
 
-/* Kernels are inline functions with constant arguments; each loop over an array of vectors is
- * unrolled, so that the array lives in registers. */
-#define NEON_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-/* Where an unrolled loop ends an outer one, clang gives its mark to that too, and then warns. */
-#pragma clang diagnostic ignored "-Wpass-failed"
-#define NEON_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define NEON_UNROLL _Pragma("GCC unroll 32")
-#endif
+#define NEON_INLINE INLINE
+#define NEON_UNROLL UNROLL
 
 /* Between the rounds of an unrolled loop. GCC would else move loads and unpacking of all rounds to
  * the front, run out of registers and spill; out-of-order cores gain nothing by that. */

@@ -5,11 +5,11 @@
 
 #include "neon.h"
 
-#define TEMPLATE NEON_INLINE
-#define UNROLL NEON_UNROLL
+#define TEMPLATE INLINE
 
 enum { LANES = 4 /* floats of a vector */ };
 
+typedef uint8x16_t vec;
 typedef float32x4_t vecf;
 
 TEMPLATE vecf vecf_all(float number)
@@ -27,6 +27,81 @@ TEMPLATE void vecf_store(float *to, vecf v)
     vst1q_f32(to, v);
 }
 
+TEMPLATE vecf vecf_add(vecf a, vecf b)
+{
+    return vaddq_f32(a, b);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return vmulq_f32(a, b);
+}
+
+/* a * b + c */
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+/* Packed bytes have no alignment, so all loads of f16 are of bytes. */
+TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from)));
+}
+
+/* Scales of row vector v. */
+TEMPLATE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+{
+    return half ? vecf_load_f16(scales + 8 * v)
+                : vecf_load((const float *)(const void *)scales + 4 * v);
+}
+
+/* The value, such that the compiler cannot tell. */
+TEMPLATE vecf vecf_here(vecf v)
+{
+    NEON_OPAQUE(v);
+    return v;
+}
+
+TEMPLATE vec vec_load(const uint8_t *from)
+{
+    return vld1q_u8(from);
+}
+
+TEMPLATE void vec_store(uint8_t *to, vec v)
+{
+    vst1q_u8(to, v);
+}
+
+TEMPLATE vec vec_bytes(const char byte)
+{
+    return vdupq_n_u8((uint8_t)byte);
+}
+
+TEMPLATE vec vec_zero(void)
+{
+    return vdupq_n_u8(0);
+}
+
+/* Lanes of 32 bits. */
+TEMPLATE vecf vecf_convert(vec integers)
+{
+    return vcvtq_f32_s32(vreinterpretq_s32_u8(integers));
+}
+
+/* What is read once is fetched ahead by the hardware of all cores that this was modelled for. */
+TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
+{
+    (void)codes;
+    (void)bytes;
+}
+
+TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+{
+    (void)scales;
+    (void)bytes;
+}
+
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
 
 typedef int32x4_t veci;
@@ -38,12 +113,6 @@ typedef int8x16_t bytes16;
 #else
 #define vecf_fours(v, a, b, c, d) __builtin_shuffle(v, (uint32x4_t){a, b, c, d})
 #endif
-
-/* Packed bytes have no alignment, so all loads are of bytes. */
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
-{
-    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from)));
-}
 
 TEMPLATE veci veci_load_u16(const uint8_t *from)
 {

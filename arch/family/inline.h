@@ -28,6 +28,13 @@
 #endif
 #endif
 
+/* Before one that stays a loop, though its bounds may be constants. */
+#ifdef __clang__
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 /* `sum` after an instruction that adds to it. With intrinsics gcc 12 copies every sum at each turn of gemv's
  * loop: a quarter more to decode. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(TMAC_EMULATED)

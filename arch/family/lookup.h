@@ -2,14 +2,17 @@
  * Lookup: the walk over the blocks of a tile, for one input and for several. A template, around an
  * integer stage (lookup_stage.h):
  *
- *     layout   tile     integer stage                     sets
- *     ROWS32   32 rows  lookup_average.h, or by averages   AVX2
- *     ROWS64   64       lookup_average.h                  AVX-512
- *     ROWS32   32       arm64/lookup.c, sums of words     NEON
- *     QUAD     32       lookup_quad.h                     AVX-512 VBMI, NEON with dot products
+ *     layout   TILE_ROWS   integer stage                   sets
+ *     ROWS32   32          lookup_average.h                AVX2, also TMAC_MODE_FAST
+ *     ROWS64   64          lookup_average.h                AVX-512
+ *     ROWS32   32          sums of words: arm64/lookup.c   NEON
+ *     QUAD     32          lookup_quad.h                   AVX-512 VBMI, NEON with dot products
  *
- * A leaf is the walk for one struct lookup_kind, a function of its own. Where a stage takes one input
- * at a time, blocks of several inputs have their indices split once for all. */
+ * A leaf is the walk for one struct lookup_kind, a function of its own. There are leaves for
+ *     any width; on NEON one for all
+ *     blocks of 16, 32, 64, 128
+ *     one input, or several, whose indices are split once per block for all
+ *     one input: scales as floats, or f16 as packed (blocks of 32 and more) */
 #ifndef TMAC_FAMILY_LOOKUP_H
 #define TMAC_FAMILY_LOOKUP_H
 
@@ -31,7 +34,7 @@ INLINE void rows_store(const vecf acc[VECTORS], float *y)
 
 /* The last block of a chunk, where it is short: rare enough to go step by step. */
 INLINE void lookup_rest(struct stream at, int steps, const struct lookup_kind one,
-                          vecf sum[VECTORS])
+                        vecf sum[VECTORS])
 {
     for (int i = 0; i < VECTORS; i++)
         sum[i] = vecf_all(0);
@@ -74,7 +77,7 @@ INLINE void gemv(const struct tmac_tile *tile, const struct lookup_kind kind, co
     if (steps > 1 && left > 0) {
         vecf rows[VECTORS];
 
-        kind.rest(at, left, rows);
+        kind.rest(tile, at, left, rows);
         add_block(&floats, number, 0, rows, acc);
     }
     rows_store(acc, tile->y);
@@ -130,8 +133,7 @@ INLINE void add_input(const struct tile_floats *floats, int number, int input,
 }
 
 INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int number,
-                       const enum part part, const struct lookup_kind kind,
-                       struct results *results)
+                       const enum part part, const struct lookup_kind kind, struct results *results)
 {
     const int inputs = inputs_of(kind);
 
@@ -145,13 +147,14 @@ INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int n
     }
 }
 
-INLINE void gemm_rest(const struct tile_floats *floats, struct stream at, int number, int steps,
-                      lookup_rest_fn *rest, struct results *results)
+INLINE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
+                      struct stream at, int number, int steps, lookup_rest_fn *rest,
+                      struct results *results)
 {
-    for (int n = 0; n < floats->tile->batch; n++, at.tables += TABLE_STEP) {
+    for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
 
-        rest(at, steps, rows);
+        rest(tile, at, steps, rows);
         add_input(floats, number, n, rows, results);
     }
 }
@@ -176,7 +179,7 @@ INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind 
         gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, &results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(&floats, at, number, left, kind.rest, &results);
+        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
     results_store(&results, &tile);
 }
 
@@ -206,9 +209,10 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
     LOOKUP_LEAF(name##_4, walk, .steps = 4, __VA_ARGS__)
 
 #define LOOKUP_WHOLE_LEAVES(w, number, how)                                                        \
-    INSTANCE void w##_rest(struct stream at, int steps, vecf rows[VECTORS])                          \
+    INSTANCE void w##_rest(const struct tmac_tile *tile, struct stream at, int steps, vecf *rows)  \
     {                                                                                              \
         const struct lookup_kind one = {.width = number, .steps = 1, .whole = how};                \
+        (void)tile;                                                                                \
         lookup_rest(at, steps, one, rows);                                                         \
     }                                                                                              \
     LOOKUP_LEAF_SIZES(w##_gemv, lookup_gemv, .width = number, .whole = how, .rest = w##_rest)      \
@@ -224,7 +228,8 @@ static inline void lookup_run(const struct lookup_leaves *leaves, const struct t
         .gemm = {gemm_0, w##_gemm_1, w##_gemm_2, w##_gemm_4},                                      \
     };
 
-/* All leaves of a width as struct lookup_leaves `w`; those by averages. */
+/* All leaves of a width as struct lookup_leaves `w`, and those by averages. `number` may be the tile's
+ * width, where the integer stage leaves that to run time. */
 #define LOOKUP_LEAVES(w, number)                                                                   \
     LOOKUP_WHOLE_LEAVES(w, number, WHOLE_STEP)                                                     \
     LOOKUP_LEAF(w##_gemv_0, lookup_gemv, .width = number)                                          \

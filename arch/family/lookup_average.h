@@ -30,9 +30,8 @@ INLINE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
  * instructions: a load of its own would be one more micro-operation, and the kernels of AVX2 are bound
  * by the four that a core can start in a cycle. `again` is `step`, but the compiler must not know, for
  * it would join the loads. */
-INLINE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
-                       const int j, const enum part part, const int planes, const bool split,
-                       struct sum8 *sum)
+INLINE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *tables, const int j,
+                     const enum part part, const int planes, const bool split, struct sum8 *sum)
 {
     const int g0 = is_whole(part) ? j : 2 * j + (part == HIGH_HALF ? 4 : 0);
     const int g1 = is_whole(part) ? j + 4 : g0 + 1;
@@ -53,7 +52,8 @@ INLINE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *t
             index1 = vec_upper_index(step + at1);
         } else {
             index0 = vec_low_index(step + at0);
-            index1 = is_whole(part) ? vec_high_index(index0, again + at1) : vec_low_index(step + at1);
+            index1 =
+                is_whole(part) ? vec_high_index(index0, again + at1) : vec_low_index(step + at1);
         }
         sum[p] = look_up(table0, index0, table1, index1);
     }
@@ -66,9 +66,8 @@ INLINE void join_planes(struct sum8 *sum, const struct sum8 *other, const int pl
         sum[p] = sum8_join(sum[p], other[p]);
 }
 
-INLINE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables,
-                       const int j, const enum part part, const int planes, const bool split,
-                       struct sum8 *sum)
+INLINE void look_up4(const uint8_t *step, const uint8_t *again, const uint8_t *tables, const int j,
+                     const enum part part, const int planes, const bool split, struct sum8 *sum)
 {
     struct sum8 other[3];
 
@@ -100,7 +99,7 @@ INLINE struct sum8 join_weighted(const struct sum8 *sum, const int width)
 
 /* A step of a digit: all planes, but for 4 bits two. */
 INLINE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const int width,
-                               const enum part part, const bool split)
+                             const enum part part, const bool split)
 {
     const int planes = width == TMAC_WIDTH_4 ? 2 : planes_of(width);
     const uint8_t *again = vec_opaque(step);
@@ -116,7 +115,7 @@ INLINE struct sum8 digit_sum(const uint8_t *step, const uint8_t *tables, const i
 
 /* `fold` steps in one reduction. */
 INLINE struct sum16 digit_total(const struct stream *from, const int width, const int digit,
-                                  const enum part part, const int fold, const bool split)
+                                const enum part part, const int fold, const bool split)
 {
     const uint8_t *codes = from->codes + (size_t)digit * 2 * plane_bytes(split);
     const int entries_log2 = part == WHOLE_STEP ? 3 : part == FAST_STEP ? 1 : 2;
@@ -135,7 +134,7 @@ INLINE struct sum16 digit_total(const struct stream *from, const int width, cons
 }
 
 INLINE struct sum16 total(const struct stream *from, const int width, const enum part part,
-                            const int fold, const bool split)
+                          const int fold, const bool split)
 {
     const struct sum16 low = digit_total(from, width, 0, part, fold, split);
 
@@ -163,7 +162,7 @@ INLINE int most_folded(const int width)
 /* Steps that fit 16 bits without a sign: 255 * 8 * 7 * 4 = 57120 at 3 bits, and for two steps of 4
  * bits 255 * 8 * 15 * 2 = 61200. */
 INLINE void short_integers(const struct stream *at, const int steps, const int width,
-                             const enum part part, const bool split, vecf rows[VECTORS])
+                           const enum part part, const bool split, vecf rows[VECTORS])
 {
     const int most = most_folded(width), fold = steps < most ? steps : most;
     const vecf bias = vecf_all(0x1p23f + (float)(step_bias(width, part) * steps));
@@ -180,7 +179,7 @@ INLINE void short_integers(const struct stream *at, const int steps, const int w
 }
 
 INLINE void lookup_integers(const struct stream *at, const enum part part,
-                              const struct lookup_kind kind, vecf rows[][VECTORS])
+                            const struct lookup_kind kind, vecf rows[][VECTORS])
 {
     const int steps = kind.steps ? kind.steps : 1;
     const bool widened = kind.width == TMAC_WIDTH_4 && steps > 2;
@@ -200,7 +199,8 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
 /* Half-bytes to bytes, for every plane of `steps` cells. */
 INLINE void lookup_split(const uint8_t *codes, const int steps, const int width, uint8_t *split)
 {
-    for (int i = 0; i < steps * planes_of(width); i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
+    for (int i = 0; i < steps * planes_of(width);
+         i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
         for (int at = 0; at < 4 * TILE_ROWS; at += ROWS) {
             const vec low = vec_low_index(codes + at);
 

@@ -22,12 +22,8 @@ INLINE struct tile_floats tile_floats(const struct tmac_tile *tile, const bool s
 {
     const float offset = several ? tile->offset / tile->unit : tile->offset;
 
-    return (struct tile_floats){tile,
-                                several,
-                                half,
-                                minimum,
-                                vecf_here(vecf_all(tile->unit)),
-                                vecf_here(vecf_all(offset))};
+    return (struct tile_floats){
+        tile, several, half, minimum, vecf_here(vecf_all(tile->unit)), vecf_here(vecf_all(offset))};
 }
 
 /* Of f16, which are a stream of their own beside the codes. */

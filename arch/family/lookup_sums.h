@@ -50,7 +50,10 @@ INLINE struct sum8 sum8_above(struct sum8 low, struct sum8 high)
 /* Planes make room for their weights: log2 of 2 (ternary), 4 or 8. */
 INLINE int sum8_planes_log2(const int width)
 {
-    return width == TMAC_WIDTH_1 ? 0 : width == TMAC_WIDTH_TERNARY ? 1 : width == TMAC_WIDTH_3 ? 3 : 2;
+    return width == TMAC_WIDTH_1         ? 0
+           : width == TMAC_WIDTH_TERNARY ? 1
+           : width == TMAC_WIDTH_3       ? 3
+                                         : 2;
 }
 
 INLINE struct sum8 sum8_lowest(struct sum8 plane)

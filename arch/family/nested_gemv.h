@@ -64,10 +64,10 @@ INLINE void nested_floats(const struct tmac_tile *tile, const struct nested_kind
 
     if (!own_has_minimum(kind.own))
         sum = vec_add32(sum, vec_mul32(other, vec_lanes((int32_t)tile->offset)));
-    acc = floats_add_scaled(act, load_scales(scale, v, true), vecf_convert(sum), acc);
+    acc = floats_add_nested(act, load_scales(scale, v, true), vecf_convert(sum), acc);
     if (own_has_minimum(kind.own)) {
         const uint8_t *minimum = (const uint8_t *)tile->minimum + super;
-        acc = floats_add_scaled(act, load_scales(minimum, v, true), vecf_convert(other), acc);
+        acc = floats_add_nested(act, load_scales(minimum, v, true), vecf_convert(other), acc);
     }
     vecf_store(y, acc);
 }

@@ -164,7 +164,7 @@ INLINE void nested_pass_floats(const struct nested_pass *at, const struct nested
         UNROLL
         for (int v = 0; v < kind.vectors; v++)
             vecf_store(y + LANES * v,
-                       floats_add_scaled(act_scale, scale[v],
+                       floats_add_nested(act_scale, scale[v],
                                          vecf_convert(integers[n * kind.vectors + v]),
                                          vecf_load(y + LANES * v)));
     }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * The float stage of every scalar kernel. */
-#include "scalar.h"
+ * What all scalar kernels of one level of scales have around their integer stage. */
+#include "ops_scalar.h"
 
-#include <math.h>
+#include "../family/floats.h"
 
-static const float *group_scales(const void *scales, size_t group, const struct tmac_tile *tile)
+static vecf group_scales(const void *scales, size_t group, const struct tmac_tile *tile, int row)
 {
-    return (const float *)(const void *)((const uint8_t *)scales + group * tile->scale_stride);
+    return vecf_load((const float *)(const void *)((const uint8_t *)scales + group * tile->scale_stride) +
+                     row);
 }
 
-static float multiply_row(const struct tmac_tile *tile, scalar_integer_fn *integer, int input,
-                          int row, float acc)
+/* Rows from `row` on, as many as a vector has. */
+static vecf multiply_rows(const struct tmac_tile *tile, scalar_integer_fn *integer, int input,
+                          int row, vecf acc)
 {
     const int halves = 2 * tile->steps, block_halves = tile->block_k / 16;
 
@@ -18,13 +20,17 @@ static float multiply_row(const struct tmac_tile *tile, scalar_integer_fn *integ
         const int end = h + block_halves < halves ? h + block_halves : halves;
         const int meta = block * tile->batch + input;
         const size_t group = (size_t)(block >> tile->block_shift);
-        const float sum = tile->act_sum[meta], offset = tile->offset * sum;
-        const float t = fmaf((float)integer(tile, input, row, h, end),
-                             tile->act_scale[meta] * tile->unit, offset);
+        const float sum = tile->act_sum[meta];
+        const struct float_block numbers = {vecf_all(tile->act_scale[meta] * tile->unit),
+                                            vecf_all(sum), vecf_all(tile->offset * sum)};
+        struct float_rows rows = {.scale = group_scales(tile->scale, group, tile, row)};
+        vecf integers;
 
-        acc = fmaf(group_scales(tile->scale, group, tile)[row], t, acc);
+        for (int i = 0; i < LANES; i++)
+            integers[i] = (float)integer(tile, input, row + i, h, end);
         if (tile->minimum)
-            acc = fmaf(group_scales(tile->minimum, group, tile)[row], sum, acc);
+            rows.minimum = group_scales(tile->minimum, group, tile, row);
+        acc = floats_add(&numbers, &rows, tile->minimum != NULL, integers, acc);
     }
     return acc;
 }
@@ -35,7 +41,8 @@ void scalar_multiply(const struct tmac_tile *tile, scalar_integer_fn *integer)
 
     for (int n = 0; n < tile->batch; n++) {
         float *y = tile->y + (size_t)n * tile->y_stride;
-        for (int r = 0; r < tile_rows; r++)
-            y[r] = multiply_row(tile, integer, n, r, tile->accumulate ? y[r] : 0.0f);
+        for (int r = 0; r < tile_rows; r += LANES)
+            vecf_store(y + r, multiply_rows(tile, integer, n, r,
+                                            tile->accumulate ? vecf_load(y + r) : vecf_all(0)));
     }
 }

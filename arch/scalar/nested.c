@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Layouts NESTED and NESTED_ROWS32 in plain C: the reference that all others must match. */
-#include "scalar.h"
+#include "ops_scalar.h"
 
-#include "float16.h"
-
-#include <math.h>
-#include <string.h>
+#include "../family/floats.h"
 
 /* What a row has for one group of a block. */
 struct sub {
@@ -23,14 +20,6 @@ static struct sub load_sub(const struct tmac_tile *tile, const uint8_t *own, int
     if (u4)
         return (struct sub){*at & 15, *at >> 4};
     return (struct sub){(int8_t)*at, tile->minimum ? at[64] : 0};
-}
-
-static float load_half(const void *halves, size_t offset, int row)
-{
-    uint16_t half;
-
-    memcpy(&half, (const uint8_t *)halves + offset + 2 * (size_t)row, sizeof half);
-    return tmac_f16_to_f32(half);
 }
 
 /* Sums over a block's groups, of sub-scales times integers and times sums of activations, and of
@@ -75,66 +64,87 @@ static struct sums sum_block(const struct tmac_tile *tile, int block, int input,
     return sums;
 }
 
-/* What a block adds to a row, for the row's scale and minimum. */
-struct terms {
-    float scale, minimum;
+/* Those of as many rows as a vector has, as floats. */
+struct float_sums {
+    vecf p, q, m;
 };
 
-static struct terms direct_terms(const struct tmac_tile *tile, int block, int input, int row)
+static struct float_sums sum_rows(const struct tmac_tile *tile, int block, int input, int row,
+                                  scalar_integer_fn *integer, int kind)
 {
-    const float act_scale = tile->act_scale[block * tile->batch + input];
-    const struct sums sums = sum_block(tile, block, input, row, scalar_direct_integer, 0);
-    const int32_t p = sums.p + (int32_t)tile->offset * sums.q;
+    const bool direct = tile->layout == TMAC_LAYOUT_NESTED;
+    struct float_sums floats;
 
-    return (struct terms){act_scale * (float)p, act_scale * (float)sums.m};
+    for (int i = 0; i < LANES; i++) {
+        const struct sums sums = sum_block(tile, block, input, row + i, integer, kind);
+        floats.p[i] = (float)(direct ? sums.p + (int32_t)tile->offset * sums.q : sums.p);
+        floats.q[i] = (float)sums.q;
+        floats.m[i] = (float)sums.m;
+    }
+    return floats;
 }
 
-static struct terms lookup_terms(const struct tmac_tile *tile, int block, int input, int row)
+/* Adds a block to rows whose scales are `rows`. */
+typedef vecf add_block_fn(const struct tmac_tile *tile, int block, int input, int row,
+                          const struct float_rows *rows, vecf acc);
+
+static vecf add_direct(const struct tmac_tile *tile, int block, int input, int row,
+                       const struct float_rows *rows, vecf acc)
+{
+    const vecf unit = vecf_all(tile->act_scale[block * tile->batch + input]);
+    const struct float_sums sums = sum_rows(tile, block, input, row, scalar_direct_integer, 0);
+
+    acc = floats_add_nested(unit, rows->scale, sums.p, acc);
+    return tile->minimum ? floats_add_nested(unit, rows->minimum, sums.m, acc) : acc;
+}
+
+static vecf add_lookup(const struct tmac_tile *tile, int block, int input, int row,
+                       const struct float_rows *rows, vecf acc)
 {
     const bool u4 = tile->nested.sub == TMAC_SUB_U4;
     const float act_scale = tile->act_scale[block * tile->batch + input];
     const float act_sum = tile->act_sum[block * tile->batch + input];
-    const struct sums sums = sum_block(tile, block, input, row, scalar_lookup_integer, u4);
-    const float p = act_scale * (float)sums.p, offset = tile->offset * act_sum;
+    const vecf unit_p = vecf_all(act_scale), unit_q = vecf_all(tile->offset * act_sum);
+    const vecf unit_m = vecf_all(u4 ? act_sum : act_scale * 0x1p-4f);
+    const struct float_sums sums = sum_rows(tile, block, input, row, scalar_lookup_integer, u4);
 
-    if (u4)
-        return (struct terms){fmaf((float)sums.q, offset, p), act_sum * (float)sums.m};
-    return (struct terms){p, act_scale * 0.0625f * (float)sums.m};
+    acc = u4 ? floats_add_nested_two(unit_p, unit_q, rows->scale, sums.p, sums.q, acc)
+             : floats_add_nested(unit_p, rows->scale, sums.p, acc);
+    return tile->minimum ? floats_add_nested(unit_m, rows->minimum, sums.m, acc) : acc;
 }
 
-typedef struct terms terms_fn(const struct tmac_tile *tile, int block, int input, int row);
-
-static float multiply_row(const struct tmac_tile *tile, terms_fn *terms_of, int input, int row,
-                          float acc)
+static vecf multiply_rows(const struct tmac_tile *tile, add_block_fn *add_block, int input, int row,
+                          vecf acc)
 {
     const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
 
     for (int block = 0; block < blocks; block++) {
-        const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
-        const struct terms terms = terms_of(tile, block, input, row);
+        const size_t at = (size_t)(block >> tile->block_shift) * tile->scale_stride + 2 * (size_t)row;
+        struct float_rows rows = {.scale = vecf_load_f16((const uint8_t *)tile->scale + at)};
 
-        acc = fmaf(load_half(tile->scale, super, row), terms.scale, acc);
         if (tile->minimum)
-            acc = fmaf(load_half(tile->minimum, super, row), terms.minimum, acc);
+            rows.minimum = vecf_load_f16((const uint8_t *)tile->minimum + at);
+        acc = add_block(tile, block, input, row, &rows, acc);
     }
     return acc;
 }
 
-static void multiply(const struct tmac_tile *tile, terms_fn *terms)
+static void multiply(const struct tmac_tile *tile, add_block_fn *add_block)
 {
     for (int n = 0; n < tile->batch; n++) {
         float *y = tile->y + (size_t)n * tile->y_stride;
-        for (int r = 0; r < 32; r++)
-            y[r] = multiply_row(tile, terms, n, r, tile->accumulate ? y[r] : 0.0f);
+        for (int r = 0; r < 32; r += LANES)
+            vecf_store(y + r, multiply_rows(tile, add_block, n, r,
+                                            tile->accumulate ? vecf_load(y + r) : vecf_all(0)));
     }
 }
 
 void scalar_nested(const struct tmac_tile *tile)
 {
-    multiply(tile, direct_terms);
+    multiply(tile, add_direct);
 }
 
 void scalar_nested_lookup(const struct tmac_tile *tile)
 {
-    multiply(tile, lookup_terms);
+    multiply(tile, add_lookup);
 }

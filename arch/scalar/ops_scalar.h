@@ -8,6 +8,7 @@
 
 #include "float16.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TEMPLATE static inline
@@ -33,6 +34,18 @@ TEMPLATE vecf vecf_load(const float *from)
 TEMPLATE void vecf_store(float *to, vecf v)
 {
     memcpy(to, &v, sizeof v);
+}
+
+TEMPLATE vecf vecf_mul(vecf a, vecf b)
+{
+    return a * b;
+}
+
+TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+{
+    for (int i = 0; i < LANES; i++)
+        a[i] = fmaf(a[i], b[i], c[i]);
+    return a;
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */

@@ -7,14 +7,16 @@
  * with VNNI 1.1 to 2.2 and 1.8 to 3.2 times (Sapphire Rapids, 2 to 4 bits, weights in L2). */
 #include "nested_lookup.h"
 
+#include "../family/floats.h"
+
 /* What a block has for an input: factors of the integers. */
 struct block_factors {
     vecf p, q, m;
     const uint8_t *scale, *minimum; /* f16 */
 };
 
-AVX2_TEMPLATE struct block_factors factors_of(const struct tmac_tile *tile,
-                                              const struct nested_kind kind, int block, int input)
+INLINE struct block_factors factors_of(const struct tmac_tile *tile, const struct nested_kind kind,
+                                       int block, int input)
 {
     const size_t super = (size_t)(block >> tile->block_shift) * tile->scale_stride;
     const int meta = block * tile->batch + input;
@@ -30,27 +32,27 @@ AVX2_TEMPLATE struct block_factors factors_of(const struct tmac_tile *tile,
 }
 
 /* The float stage of struct tmac_tile. */
-AVX2_TEMPLATE void float_stage(const struct block_factors *block, const struct nested_kind kind,
-                               const struct nested_sums *sums, float *y)
+INLINE void float_stage(const struct block_factors *block, const struct nested_kind kind,
+                        const struct nested_sums *sums, float *y)
 {
-    AVX2_UNROLL
+    UNROLL
     for (int i = 0; i < VECTORS; i++) {
-        vecf t = vecf_mul(block->p, _mm256_cvtepi32_ps(sums->p[i])), acc = vecf_load(y + 8 * i);
+        const vecf scale = vecf_load_f16(block->scale + 16 * i), p = vecf_convert(sums->p[i]);
+        vecf acc = vecf_load(y + 8 * i);
 
-        if (kind.bytes)
-            t = vecf_fma(_mm256_cvtepi32_ps(sums->q[i]), block->q, t);
-        acc = vecf_fma(vecf_load_f16(block->scale + 16 * i), t, acc);
-        if (kind.minimum) {
-            const vecf m = vecf_mul(block->m, _mm256_cvtepi32_ps(sums->m[i]));
-            acc = vecf_fma(vecf_load_f16(block->minimum + 16 * i), m, acc);
-        }
+        acc = kind.bytes ? floats_add_nested_two(block->p, block->q, scale, p,
+                                                 vecf_convert(sums->q[i]), acc)
+                         : floats_add_nested(block->p, scale, p, acc);
+        if (kind.minimum)
+            acc = floats_add_nested(block->m, vecf_load_f16(block->minimum + 16 * i),
+                                    vecf_convert(sums->m[i]), acc);
         vecf_store(y + 8 * i, acc);
     }
 }
 
 /* One input of a block. */
-AVX2_TEMPLATE void add_input(const struct tmac_tile *tile, struct nested_at at,
-                             const struct nested_kind kind, int block, int input)
+INLINE void add_input(const struct tmac_tile *tile, struct nested_at at,
+                      const struct nested_kind kind, int block, int input)
 {
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
     const struct block_factors factors = factors_of(tile, kind, block, input);
@@ -64,8 +66,8 @@ AVX2_TEMPLATE void add_input(const struct tmac_tile *tile, struct nested_at at,
 }
 
 /* All inputs of a block, with indices split and sub-scales unpacked once. */
-AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
-                             struct nested_kind kind, int block)
+INLINE void add_batch(const struct tmac_tile *tile, struct nested_at at, struct nested_kind kind,
+                      int block)
 {
     _Alignas(32) uint8_t split[4 * 4 * 8 * TILE_ROWS];
     const int pairs = tile->block_k / (kind.wide ? 64 : 32);
@@ -86,8 +88,7 @@ AVX2_TEMPLATE void add_batch(const struct tmac_tile *tile, struct nested_at at,
     }
 }
 
-AVX2_TEMPLATE void walk(const struct tmac_tile *tile, const struct nested_kind kind,
-                        const bool gemv)
+INLINE void walk(const struct tmac_tile *tile, const struct nested_kind kind, const bool gemv)
 {
     const int block_steps = tile->block_k / TMAC_STEP_K, blocks = tile->steps / block_steps;
     const size_t pairs = (size_t)tile->block_k / (kind.wide ? 64 : 32);

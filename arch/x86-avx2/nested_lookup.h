@@ -51,23 +51,23 @@ struct nested_sums {
     __m256i p[VECTORS], q[VECTORS] /* bytes only */, m[VECTORS];
 };
 
-AVX2_TEMPLATE size_t pair_bytes(const struct nested_kind kind)
+INLINE size_t pair_bytes(const struct nested_kind kind)
 {
     return !kind.bytes && kind.minimum ? 2 * PAIR_BYTES : PAIR_BYTES;
 }
 
-AVX2_TEMPLATE enum part first_part(const struct nested_kind kind)
+INLINE enum part first_part(const struct nested_kind kind)
 {
     return kind.wide ? WHOLE_STEP : LOW_HALF;
 }
 
-AVX2_TEMPLATE enum part second_part(const struct nested_kind kind)
+INLINE enum part second_part(const struct nested_kind kind)
 {
     return kind.wide ? WHOLE_STEP : HIGH_HALF;
 }
 
 /* Where the second group of a pair is. */
-AVX2_TEMPLATE struct stream second_group(const struct stream *cells, const struct nested_kind kind)
+INLINE struct stream second_group(const struct stream *cells, const struct nested_kind kind)
 {
     const size_t codes = kind.wide ? step_bytes(kind.width, kind.split) : 0;
 
@@ -77,13 +77,13 @@ AVX2_TEMPLATE struct stream second_group(const struct stream *cells, const struc
 }
 
 /* Vector i of a pair's sub-scales and sub-minimums. */
-AVX2_TEMPLATE void load_subs(const struct nested_kind kind, const uint8_t *own, const int i,
-                             struct nested_subs *subs)
+INLINE void load_subs(const struct nested_kind kind, const uint8_t *own, const int i,
+                      struct nested_subs *subs)
 {
     const __m256i low = _mm256_set1_epi8(15);
 
     if (kind.bytes) {
-        const __m256i both = avx2_load(own + 32 * i);
+        const __m256i both = vec_load(own + 32 * i);
         subs->scale[i] = _mm256_and_si256(both, low);
         subs->minimum[i] = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
     } else {
@@ -95,8 +95,8 @@ AVX2_TEMPLATE void load_subs(const struct nested_kind kind, const uint8_t *own, 
 }
 
 /* Of the pair that `at` has come to, the p-th of its block. */
-AVX2_TEMPLATE void pair_subs(const struct nested_at *at, const struct nested_kind kind, int p,
-                             const int i, struct nested_subs *subs)
+INLINE void pair_subs(const struct nested_at *at, const struct nested_kind kind, int p, const int i,
+                      struct nested_subs *subs)
 {
     if (!kind.split) {
         load_subs(kind, at->own, i, subs);
@@ -107,7 +107,7 @@ AVX2_TEMPLATE void pair_subs(const struct nested_at *at, const struct nested_kin
 }
 
 /* The sums of activations of its groups: T for words, S for bytes. */
-AVX2_TEMPLATE __m256i pair_sums(const struct nested_at *at, const struct nested_kind kind)
+INLINE __m256i pair_sums(const struct nested_at *at, const struct nested_kind kind)
 {
     int32_t both;
 
@@ -118,34 +118,34 @@ AVX2_TEMPLATE __m256i pair_sums(const struct nested_at *at, const struct nested_
 /* One input reads codes and sub-scales once: every line of them is fetched a little ahead. */
 enum { NESTED_AHEAD = 768 };
 
-AVX2_TEMPLATE void prefetch_pair(const struct nested_at *at, const struct nested_kind kind)
+INLINE void prefetch_pair(const struct nested_at *at, const struct nested_kind kind)
 {
     if (kind.split)
         return;
     for (size_t line = 0; line < step_bytes(kind.width, false) * (1 + kind.wide); line += 64)
         _mm_prefetch((const char *)at->cells.codes + NESTED_AHEAD + line, _MM_HINT_T0);
     for (size_t line = 0; line < pair_bytes(kind); line += 64)
-        _mm_prefetch((const char *)at->own + AVX2_AHEAD_SCALES + line, _MM_HINT_T0);
+        _mm_prefetch((const char *)at->own + AHEAD_SCALES + line, _MM_HINT_T0);
 }
 
-AVX2_TEMPLATE void next_pair(struct nested_at *at, const struct nested_kind kind)
+INLINE void next_pair(struct nested_at *at, const struct nested_kind kind)
 {
     at->cells = stream_after(&at->cells, kind.wide ? 2 : 1, kind.width, kind.split);
     at->own += pair_bytes(kind);
     at->group_sum += at->group_sum_stride;
 }
 
-AVX2_TEMPLATE void clear(__m256i *vectors, const int count)
+INLINE void clear(__m256i *vectors, const int count)
 {
-    AVX2_UNROLL
+    UNROLL
     for (int i = 0; i < count; i++)
         vectors[i] = _mm256_setzero_si256();
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-AVX2_TEMPLATE void add_words(const struct nested_at *at, const struct nested_kind kind, int p,
-                             struct nested_sums *sums)
+INLINE void add_words(const struct nested_at *at, const struct nested_kind kind, int p,
+                      struct nested_sums *sums)
 {
     const __m256i group_sums = pair_sums(at, kind);
     /* The part of the offset, less the bias of the entries' + 128. */
@@ -160,7 +160,7 @@ AVX2_TEMPLATE void add_words(const struct nested_at *at, const struct nested_kin
         _mm256_unpacklo_epi16(a.high, b.high), _mm256_unpackhi_epi16(a.high, b.high)};
     struct nested_subs subs;
 
-    AVX2_UNROLL
+    UNROLL
     for (int i = 0; i < VECTORS; i++) {
         const __m256i integers = _mm256_add_epi16(words[i], correction);
 
@@ -172,8 +172,8 @@ AVX2_TEMPLATE void add_words(const struct nested_at *at, const struct nested_kin
     }
 }
 
-AVX2_TEMPLATE void sum_words(struct nested_at *at, const struct nested_kind kind, int pairs,
-                             struct nested_sums *sums)
+INLINE void sum_words(struct nested_at *at, const struct nested_kind kind, int pairs,
+                      struct nested_sums *sums)
 {
     clear(sums->p, VECTORS);
     clear(sums->m, VECTORS);
@@ -192,18 +192,18 @@ struct byte_sums {
 };
 
 /* log2 of the lookups that one mean stands for, with their weights' room. */
-AVX2_TEMPLATE int mean_shift(const struct nested_kind kind)
+INLINE int mean_shift(const struct nested_kind kind)
 {
     return (kind.wide ? 3 : 2) + (kind.width == TMAC_WIDTH_TERNARY ? 1 : 2);
 }
 
-AVX2_TEMPLATE void add_products(__m256i *sum, __m256i unsigned_bytes, __m256i signed_bytes)
+INLINE void add_products(__m256i *sum, __m256i unsigned_bytes, __m256i signed_bytes)
 {
     *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(unsigned_bytes, signed_bytes));
 }
 
-AVX2_TEMPLATE void add_bytes_of_pair(const struct nested_at *at, const struct nested_kind kind,
-                                     int p, struct byte_sums *sums)
+INLINE void add_bytes_of_pair(const struct nested_at *at, const struct nested_kind kind, int p,
+                              struct byte_sums *sums)
 {
     const int shift = mean_shift(kind), bias = step_bias(kind.width, first_part(kind));
     const __m256i centre = _mm256_set1_epi8((char)(bias >> shift));
@@ -217,7 +217,7 @@ AVX2_TEMPLATE void add_bytes_of_pair(const struct nested_at *at, const struct ne
     const __m256i mean_b = _mm256_sub_epi8(b.mean, centre), excess_b = sum8_excess(b, shift);
     struct nested_subs subs;
 
-    AVX2_UNROLL
+    UNROLL
     for (int i = 0; i < 2; i++) {
         const __m256i mean =
             i ? _mm256_unpackhi_epi8(mean_a, mean_b) : _mm256_unpacklo_epi8(mean_a, mean_b);
@@ -234,14 +234,14 @@ AVX2_TEMPLATE void add_bytes_of_pair(const struct nested_at *at, const struct ne
 }
 
 /* 8 rows of two sums of 16: words of a lane, low and high. */
-AVX2_TEMPLATE __m256i interleave(const __m256i *low, const __m256i *high, const int i)
+INLINE __m256i interleave(const __m256i *low, const __m256i *high, const int i)
 {
     return i % 2 ? _mm256_unpackhi_epi16(low[i / 2], high[i / 2])
                  : _mm256_unpacklo_epi16(low[i / 2], high[i / 2]);
 }
 
-AVX2_TEMPLATE void sum_bytes(struct nested_at *at, const struct nested_kind kind, int pairs,
-                             struct nested_sums *sums)
+INLINE void sum_bytes(struct nested_at *at, const struct nested_kind kind, int pairs,
+                      struct nested_sums *sums)
 {
     const __m256i mean_less_excess = _mm256_set1_epi32((int)(0xffff0000u | 1u << mean_shift(kind)));
     struct byte_sums bytes;
@@ -255,7 +255,7 @@ AVX2_TEMPLATE void sum_bytes(struct nested_at *at, const struct nested_kind kind
         add_bytes_of_pair(at, kind, p, &bytes);
         next_pair(at, kind);
     }
-    AVX2_UNROLL
+    UNROLL
     for (int i = 0; i < VECTORS; i++) {
         const __m256i q_and_m = interleave(bytes.q, bytes.m, i);
 

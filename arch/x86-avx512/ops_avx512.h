@@ -5,6 +5,11 @@
 
 #include "avx512.h"
 
+#include "../family/inline.h"
+
+#include <immintrin.h>
+#include <string.h>
+
 #define TEMPLATE INLINE
 
 enum { ROWS = 64, LANES = 16 /* floats of a vector */ };
@@ -14,7 +19,7 @@ typedef __m512 vecf;
 
 TEMPLATE vec vec_load(const uint8_t *from)
 {
-    return load_bytes(from);
+    return _mm512_loadu_si512(from);
 }
 
 TEMPLATE void vec_store(uint8_t *to, vec v)
@@ -110,9 +115,15 @@ TEMPLATE vec vec_here(vec v)
     return v;
 }
 
+/* How far ahead of the loads to prefetch. Tiles lie one after another, so what lies ahead is the
+ * next cells of this tile or the scales of the next; past the weights' end it is harmless. */
+enum { AHEAD_CODES = 3072, AHEAD_SCALES = 1024 };
+
 TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
 {
-    prefetch_ahead(codes, bytes);
+    UNROLL
+    for (size_t line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)codes + AHEAD_CODES + line, _MM_HINT_T0);
 }
 
 TEMPLATE vecf vecf_all(float number)
@@ -200,7 +211,8 @@ TEMPLATE vecf vecf_load_f16(const uint8_t *from)
 /* The value, such that the compiler cannot tell. */
 TEMPLATE vecf vecf_here(vecf v)
 {
-    return opaque_ps(v);
+    __asm__("" : "+v"(v));
+    return v;
 }
 
 /* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
@@ -222,7 +234,10 @@ INLINE vec vec_zero(void)
 
 INLINE vec vec_broadcast4(const uint8_t *from)
 {
-    return broadcast_4_bytes(from);
+    int32_t four;
+
+    memcpy(&four, from, sizeof four);
+    return _mm512_set1_epi32(four);
 }
 
 INLINE vec vec_sra16(vec v, const int bits)
@@ -259,7 +274,79 @@ INLINE vecf vecf_convert(vec integers)
 /* Scales of row vector v. */
 INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
 {
-    return avx512_scales(scales, LANES * v, half);
+    return half ? vecf_load_f16(scales + 2 * LANES * v)
+                : vecf_load((const float *)(const void *)scales + LANES * v);
+}
+
+/* One number per 32-bit lane. */
+INLINE vec vec_lanes(int32_t number)
+{
+    return _mm512_set1_epi32(number);
+}
+
+INLINE vec vec_left32(vec v, const int bits)
+{
+    return _mm512_slli_epi32(v, bits);
+}
+
+INLINE vec vec_right32_unsigned(vec v, const int bits)
+{
+    return _mm512_srli_epi32(v, bits);
+}
+
+INLINE vec vec_mul32(vec a, vec b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+
+/* 32 bytes as words. */
+INLINE vec vec_widen_i8(const uint8_t *from)
+{
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)from));
+}
+
+INLINE vec vec_widen_u8(const uint8_t *from)
+{
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* The low words of a, the high ones of b. */
+INLINE vec vec_pairs(vec a, vec b)
+{
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, a, b);
+}
+
+/* Word `which` of each lane in both places. */
+INLINE vec vec_both_words(vec words, const int which)
+{
+    const __m512i first =
+        _mm512_set_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908,
+                         0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100,
+                         0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100);
+    const __m512i second = _mm512_add_epi8(first, _mm512_set1_epi8(2));
+
+    return _mm512_shuffle_epi8(words, which ? second : first);
+}
+
+/* In every byte 4 times the number of its lane among the four of 128 bits. */
+INLINE vec vec_lane_rows(void)
+{
+    return _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+}
+
+/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
+INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
+{
+    return _mm512_mask_add_epi8(a, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(bit)), a, b);
+}
+
+/* Of NESTED: a pair of groups' codes, and the own bytes of theirs. */
+INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
+                              const size_t own_bytes)
+{
+    (void)own_bytes;
+    vec_prefetch(codes, bytes);
+    _mm_prefetch((const char *)own + AHEAD_SCALES, _MM_HINT_T0);
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -332,77 +419,6 @@ TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
 TEMPLATE int32_t sums16_total(sums16 sums, int count)
 {
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
-}
-
-/* One number per 32-bit lane. */
-INLINE vec vec_lanes(int32_t number)
-{
-    return _mm512_set1_epi32(number);
-}
-
-INLINE vec vec_left32(vec v, const int bits)
-{
-    return _mm512_slli_epi32(v, bits);
-}
-
-INLINE vec vec_right32_unsigned(vec v, const int bits)
-{
-    return _mm512_srli_epi32(v, bits);
-}
-
-INLINE vec vec_mul32(vec a, vec b)
-{
-    return _mm512_mullo_epi32(a, b);
-}
-
-/* 32 bytes as words. */
-INLINE vec vec_widen_i8(const uint8_t *from)
-{
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)from));
-}
-
-INLINE vec vec_widen_u8(const uint8_t *from)
-{
-    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));
-}
-
-/* The low words of a, the high ones of b. */
-INLINE vec vec_pairs(vec a, vec b)
-{
-    return _mm512_mask_blend_epi16(0xaaaaaaaa, a, b);
-}
-
-/* Word `which` of each lane in both places. */
-INLINE vec vec_both_words(vec words, const int which)
-{
-    const __m512i first =
-        _mm512_set_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908,
-                         0x05040504, 0x01000100, 0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100,
-                         0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100);
-    const __m512i second = _mm512_add_epi8(first, _mm512_set1_epi8(2));
-
-    return _mm512_shuffle_epi8(words, which ? second : first);
-}
-
-/* In every byte 4 times the number of its lane among the four of 128 bits. */
-INLINE vec vec_lane_rows(void)
-{
-    return _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
-}
-
-/* a, and in bytes where codes have `bit` (1 to 64) a + b. */
-INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
-{
-    return _mm512_mask_add_epi8(a, _mm512_test_epi8_mask(codes, _mm512_set1_epi8(bit)), a, b);
-}
-
-/* Of NESTED: a pair of groups' codes, and the own bytes of theirs. */
-INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
-                              const size_t own_bytes)
-{
-    (void)own_bytes;
-    prefetch_ahead(codes, bytes);
-    _mm_prefetch((const char *)own + AHEAD_SCALES, _MM_HINT_T0);
 }
 
 #endif

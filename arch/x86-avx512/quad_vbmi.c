@@ -6,6 +6,7 @@
 #include "tiers.h"
 
 enum { TILE_ROWS = 32, QUAD_INPUTS = 2 };
+#define QUAD_LOOP UNROLL
 
 typedef vec quad_tables;
 
@@ -53,15 +54,25 @@ static void quad(const struct tmac_tile *tile)
 }
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
-#define PANELS (TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8) & ~TMAC_BATCHES(TMAC_BATCH_2, TMAC_BATCH_2))
 #define VBMI (TMAC_ISA_X86_AVX512 | TMAC_ISA_X86_AVX512_VNNI | TMAC_ISA_X86_AVX512_VBMI)
 
-/* By port 0 and 5, 32 rows of a step take 7 cycles per plane against 16 and more of direct at any width.
- * At 4 bits direct is ahead. */
+/* Sapphire Rapids, one thread, Gweights/s of QUAD and of DIRECT with VNNI, in groups of 32 and of 128:
+ *
+ *                    576x1536 (L2)                       4096x4096
+ *                    gemv              batch 32          gemv              batch 32
+ *     1 bit          203,120  264,138  312,227  447,282  158, 99  235,139  270,208  389,279
+ *     2 bits         133,108  176,155  205,207  241,268   84, 82  112,112  199,208  243,295
+ *     ternary        141,112  163,142  212,210  250,268   85, 79  104,105  206,215  240,273
+ *     3 bits         107, 87  116, 97  167,212  182,280   59, 59   67, 66  140,188  161,260
+ *
+ * A layout serves all batches. Lookup wins at 1 bit. At 2 bits and ternary gemv gains 14 to 26 % in L2
+ * and nothing in L3, gemm loses up to 18 %: generating text counts more, and it stays. At 3 bits gemm
+ * loses 21 to 38 %: direct comes first. At 4 bits it is ahead in both. */
 static const struct tmac_kernel kernels[] = {
-    {"quad_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(1) | W(2) | W(3) | W(TERNARY),
-     PANELS, 20, .half = true, .multiply = quad},
-    {"quad_w4_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(4), PANELS, 39, .half = true, .multiply = quad},
+    {"quad_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(1) | W(2) | W(TERNARY), TMAC_BATCHES_1_4_8, 20,
+     .half = true, .multiply = quad},
+    {"quad_w34_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(3) | W(4), TMAC_BATCHES_1_4_8, 39,
+     .half = true, .multiply = quad},
 };
 
 const struct tmac_set tmac_set_avx512_vbmi = {kernels, sizeof kernels / sizeof *kernels, NULL};

@@ -196,10 +196,14 @@ void tmac_choose_kernels(const struct tmac_context *context, const struct tmac_s
 {
     struct wanted wanted = {spec, TMAC_BATCH_1, false, is_layout, spec->layout};
 
-    /* Averages are other numbers, so all sizes of batches have them or none. */
+    /* Averages are other numbers, so all sizes of batches have them or none; they are for speed only, so
+     * that scalar ones do not come before another set's exact kernel. */
     if (context->fast && tmac_spec_block_k(spec) >= TMAC_STEP_K) {
+        const struct tmac_kernel *exact = first_row(context, &wanted);
+
         wanted.averages = true;
-        wanted.averages = first_row(context, &wanted) != NULL;
+        const struct tmac_kernel *averages = first_row(context, &wanted);
+        wanted.averages = averages && is_better(context, averages, exact);
     }
     for (int batch = 0; batch < TMAC_BATCH_COUNT; batch++) {
         wanted.batch = (enum tmac_batch)batch;

@@ -28,15 +28,16 @@ static int failures;
 
 /* Sets compiled a second time, with the instructions that they need emulated: they run where all that
  * their tier requires is there. test/meson.build and test/kernels-only compile them. */
-#ifdef TMAC_TEST_EMULATED_VBMI
-extern const struct tmac_set emulated_set_vbmi;
+#ifdef TMAC_TEST_EMULATED
+extern const struct tmac_set emulated_set_vbmi, emulated_set_avx_vnni;
 #endif
 
 static const struct emulated {
     uint32_t bit; /* of the tier */
     const struct tmac_set *set;
 } emulated_sets[] = {
-#ifdef TMAC_TEST_EMULATED_VBMI
+#ifdef TMAC_TEST_EMULATED
+    {TMAC_ISA_X86_AVX_VNNI, &emulated_set_avx_vnni},
     {TMAC_ISA_X86_AVX512_VBMI, &emulated_set_vbmi},
 #endif
     {0, NULL},

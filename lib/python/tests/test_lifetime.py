@@ -95,6 +95,24 @@ def test_attach():
         tmac.Weights.attach("packed")
 
 
+def test_native(tmp_path):
+    path = tmp_path / "weights.tmac"
+    kernel = "direct_scalar"
+    weights = pack(context=tmac.Context(isa="scalar", kernel=kernel))
+    assert (weights.info.kernel, weights.info.layout) == (kernel, "direct")
+    assert not weights.info.native
+    weights.save(path)
+    scalar = tmac.Context(isa="scalar")
+    assert tmac.Weights.load(path, context=scalar).info.native is False
+    for verify in (True, False):
+        with pytest.raises(tmac.Error) as caught:
+            tmac.Weights.load(path, verify=verify, native=True, context=scalar)
+        assert caught.value.status is Status.ERROR_NOT_NATIVE
+    best = tmac.Context()
+    if best.isa != "scalar":
+        assert tmac.Weights.load(path, native=True, context=best).info.native is True
+
+
 def test_packed_is_read_only_and_stays():
     weights = pack()
     packed, copy = weights.packed, weights.packed.copy()

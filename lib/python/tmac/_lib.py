@@ -67,7 +67,7 @@ ACTIVATION_F32, ACTIVATION_F16, ACTIVATION_BF16, ACTIVATION_I8 = 0, 1, 2, 3
 FAMILY_AUTO, FAMILY_LOOKUP, FAMILY_DIRECT = 0, 1, 2
 MODE_DEFAULT, MODE_EXACT, MODE_FAST = 0, 1, 2
 GROUP_ROW, GROUP_TENSOR = -1, -2
-ATTACH_VERIFY, ATTACH_NO_CHECKSUM = 0, 1
+ATTACH_VERIFY, ATTACH_NO_CHECKSUM, ATTACH_NATIVE = 0, 1, 2
 PACKED_ALIGNMENT = TABLES_ALIGNMENT = 64
 
 
@@ -107,6 +107,10 @@ class FormatInfo(Struct):
                 ("super_group", c_int32), ("scale_type", c_int), ("zero_kind", c_int),
                 ("zero", c_float), ("sub_format", c_int), ("sub_bits", c_int32),
                 ("flags", c_uint32)]
+
+
+class Fault(Struct):
+    _fields_ = [("struct_size", c_size_t), ("row", c_int64), ("col", c_int64), ("value", c_double)]
 
 
 class WeightsInfo(Struct):
@@ -150,7 +154,8 @@ class TuneOptions(Struct):
 
 STRUCTS = {"tmac_context_options": ContextOptions, "tmac_weights_desc": WeightsDesc,
            "tmac_weights_info": WeightsInfo, "tmac_packed_plan": PackedPlan,
-           "tmac_format_info": FormatInfo, "tmac_activations": Activations, "tmac_team": Team,
+           "tmac_format_info": FormatInfo, "tmac_fault": Fault,
+           "tmac_activations": Activations, "tmac_team": Team,
            "tmac_multiply_args": MultiplyArgs, "tmac_tune_options": TuneOptions}
 
 # Every pointer to memory or to a handle is a c_void_p. Functions that return a tmac_status come
@@ -201,16 +206,27 @@ OTHER_FUNCTIONS = {
     "tmac_tables_free": (None, [c_void_p]),
     "tmac_tuning_free": (None, [c_void_p]),
     "tmac_tuning_count": (c_int64, [c_void_p]),
+    # Tells by its status what it found.
+    "tmac_weights_desc_check": (c_int, [POINTER(WeightsDesc), POINTER(Fault)]),
     # Fails where it tells how much room it needs.
     "tmac_tuning_write": (c_int, [c_void_p, c_void_p, c_size_t, POINTER(c_size_t)]),
 }
 
 
 class Error(RuntimeError):
-    """A call of libtmac failed; `status` says why, the text is tmac_status_text's."""
+    """A call of libtmac failed; `status` says why, the text is tmac_status_text's. Where weights have bad
+    data, `row`, `col` (of a code; else the first of its group) and `value` say which, and so does the text."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(lib.tmac_status_text(status).decode())
+    row: Optional[int] = None
+    col: Optional[int] = None
+    value: Optional[float] = None
+
+    def __init__(self, status: int, fault: Optional[Fault] = None) -> None:
+        text = lib.tmac_status_text(status).decode()
+        if fault is not None:
+            self.row, self.col, self.value = fault.row, fault.col, fault.value
+            text += f": row {fault.row}, col {fault.col} has {fault.value:g}"
+        super().__init__(text)
         self.status = Status(status) if status in Status._value2member_map_ else status
 
 

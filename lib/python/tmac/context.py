@@ -24,22 +24,24 @@ class Context(_lib.Owner):
     mode      "default"; "exact": activations become int8 with one scale per input, and all sums of
               codes times int8 are exact; "fast": lookup kernels may average table entries
     tuning    a Tuning whose choices to use
+    layout, kernel
+              for those who measure or test: the name of a packed layout, or of a kernel and so of its
+              layout. Weights that it cannot hold are refused (Error with status ERROR_LAYOUT)
 
     Any number of threads may use it at once. Weights and Tables keep it alive.
     """
 
     def __init__(self, isa: Optional[str] = None, threads: int = 0, family: str = "auto", *,
                  isa_mask: int = 0, mode: str = "default",
-                 tuning: Optional[Tuning] = None) -> None:
-        if isa is not None and not isinstance(isa, str):
-            raise TypeError(f"isa must be a string or None, not {type(isa).__name__}")
+                 tuning: Optional[Tuning] = None, layout: Optional[str] = None,
+                 kernel: Optional[str] = None) -> None:
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         tuning_handle = None if tuning is None else tuning._c  # alive until the call has copied it
         options = _lib.ContextOptions(
-            isa=None if isa is None else isa.encode(),
+            isa=_name(isa, "isa"), layout=_name(layout, "layout"), kernel=_name(kernel, "kernel"),
             isa_mask=_lib.integer(isa_mask, "isa_mask", 0, 2**32 - 1),
             threads=_lib.integer(threads, "threads", -2**31, 2**31 - 1),
             family=FAMILIES[family], mode=MODES[mode],
@@ -68,6 +70,12 @@ class Context(_lib.Owner):
         if self._handle is None:
             return "<tmac.Context, closed>"
         return f"<tmac.Context {self.isa}, {self.threads} threads, {self.family}>"
+
+
+def _name(name: Optional[str], what: str) -> Optional[bytes]:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"{what} must be a string or None, not {type(name).__name__}")
+    return None if name is None else name.encode()
 
 
 _default: Optional[Context] = None

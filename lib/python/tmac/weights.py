@@ -15,6 +15,9 @@ from .context import FAMILIES, Context, default_context
 from .formats import WIDTHS
 from .tables import Tables
 
+# What fails by a number in the data, which can be found.
+BAD_DATA = (_lib.Status.ERROR_CODE, _lib.Status.ERROR_SCALE, _lib.Status.ERROR_ZERO,
+            _lib.Status.ERROR_SUB_SCALE)
 SUB_FORMATS = {"i8": _lib.SUB_I8, "u4": _lib.SUB_U4}
 
 
@@ -32,6 +35,7 @@ class WeightsInfo(NamedTuple):
     family: str
     layout: str
     kernel: str
+    native: bool                  # False: only scalar code can multiply them here, many times slower
 
 
 class Weights(_lib.Owner):
@@ -156,10 +160,11 @@ class Weights(_lib.Owner):
         return cls._pack(default_context() if context is None else context, desc)
 
     @classmethod
-    def attach(cls, packed: Any, *, verify: bool = True,
+    def attach(cls, packed: Any, *, verify: bool = True, native: bool = False,
                context: Optional[Context] = None) -> Weights:
         """Weights of packed bytes where they lie: not copied, kept alive, and not to be changed
-        while in use. Aligned to 64 bytes, contiguous. verify=False skips the checksum."""
+        while in use. Aligned to 64 bytes, contiguous. verify=False skips the checksum; native=True
+        refuses what only scalar code could multiply here (Error with status ERROR_NOT_NATIVE)."""
         handle = (default_context() if context is None else context)._c
         if isinstance(packed, np.ndarray) and not packed.flags.c_contiguous:
             raise ValueError("packed must be contiguous")
@@ -167,21 +172,30 @@ class Weights(_lib.Owner):
         pointer = ctypes.c_void_p()
         lib.tmac_weights_attach(
             handle, packed.ctypes.data, packed.size,
-            _lib.ATTACH_VERIFY if verify else _lib.ATTACH_NO_CHECKSUM, pointer)
+            (_lib.ATTACH_VERIFY if verify else _lib.ATTACH_NO_CHECKSUM) |
+            (_lib.ATTACH_NATIVE if native else 0), pointer)
         return cls._own(handle, pointer, packed)
 
     @classmethod
-    def load(cls, path: Union[str, os.PathLike], *, verify: bool = True,
+    def load(cls, path: Union[str, os.PathLike], *, verify: bool = True, native: bool = False,
              context: Optional[Context] = None) -> Weights:
-        """Maps a file that save() wrote. It must not be changed while the weights live."""
+        """Maps a file that save() wrote, and attaches it. It must not be changed while the weights
+        live."""
         if os.stat(path).st_size == 0:  # which cannot be mapped
             raise _lib.Error(_lib.Status.ERROR_PACKED_SIZE)
-        return cls.attach(np.memmap(path, np.uint8, "r"), verify=verify, context=context)
+        return cls.attach(np.memmap(path, np.uint8, "r"), verify=verify, native=native,
+                          context=context)
 
     @classmethod
     def _pack(cls, context: Context, desc: _lib.WeightsDesc) -> Weights:
         pointer, handle = ctypes.c_void_p(), context._c
-        lib.tmac_weights_pack(handle, desc, pointer)
+        try:
+            lib.tmac_weights_pack(handle, desc, pointer)
+        except _lib.Error as error:
+            fault = _lib.Fault()
+            if error.status not in BAD_DATA or lib.tmac_weights_desc_check(desc, fault) != error.status:
+                raise
+            raise _lib.Error(error.status, fault) from None
         return cls._own(handle, pointer)
 
     @classmethod
@@ -194,7 +208,8 @@ class Weights(_lib.Owner):
         self.info = WeightsInfo(
             info.rows, info.cols, _name(WIDTHS, info.width), _group_name(info.group),
             _group_name(info.super_group), info.packed_bytes, info.row_step, info.table_layout,
-            _name(FAMILIES, info.family), info.layout.decode(), info.kernel.decode())
+            _name(FAMILIES, info.family), info.layout.decode(), info.kernel.decode(),
+            info.native != 0)
         return self
 
     # ---- looking ----

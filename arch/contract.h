@@ -20,7 +20,8 @@
 #include <string.h>
 
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "build libtmac without -ffast-math and -Ofast: it looks for NaN, and every rounding is prescribed"
+#error                                                                                             \
+    "build libtmac without -ffast-math and -Ofast: it looks for NaN, and every rounding is prescribed"
 #endif
 
 /* ---------------------------------------------------------------------------------------------
@@ -212,7 +213,8 @@ struct tmac_build {
     float *scale;        /* [block * meta_stride] */
     float *sum;
     size_t meta_stride; /* inputs */
-    const int8_t *x8;   /* x by the given scales, as many, which are copied; else NULL. Then x is not read */
+    const int8_t
+        *x8; /* x by the given scales, as many, which are copied; else NULL. Then x is not read */
     int group_k;        /* of nested weights: 16 or 32, at most half of block_k; else 0 */
     int16_t *group_sum; /* where those of the first pair of groups go, this input */
 };
@@ -289,7 +291,7 @@ static inline struct tmac_scale_geometry tmac_scale_geometry(const struct tmac_s
     geometry.head = rows * tmac_scale_type_bytes(format->type) * (minimum ? 2 : 1);
     geometry.group = format->sub == TMAC_SUB_I8   ? rows * (minimum ? 2 : 1)
                      : format->sub == TMAC_SUB_U4 ? rows
-                                                       : 0;
+                                                  : 0;
     if (format->zero == TMAC_ZERO_POINT)
         geometry.group += rows;
     geometry.super = geometry.head + geometry.group * (size_t)format->super_groups;
@@ -401,13 +403,14 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][batch], any float alignment */
     const float *act_sum;
-    float unit; /* 2 for symmetric 1-bit weights, else 1; for kernels with `averages` 4 times that */
+    float
+        unit; /* 2 for symmetric 1-bit weights, else 1; for kernels with `averages` 4 times that */
     float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
     int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
-    int batch; /* 1, 2, 4 or 8 */
-    int panels;  /* of 8 inputs: more than 1 for kernels of TMAC_BATCH_MANY only */
+    int batch;  /* 1, 2, 4 or 8 */
+    int panels; /* of 8 inputs: more than 1 for kernels of TMAC_BATCH_MANY only */
     size_t
         panel_stride; /* bytes from one panel's tables, act_scale, act_sum, group_sum to the next's */
     bool accumulate;
@@ -445,14 +448,14 @@ enum tmac_batch {
 /* A row of a set's table of kernels. The one that multiplies is, of those whose requirements hold, the
  * one of the lowest rank; no two rows that may serve the same weights have the same. */
 struct tmac_kernel {
-    const char *name;        /* "direct_avx512_vnni": unique, public */
-    uint32_t requires;       /* TMAC_ISA_*: all of them must be in use */
+    const char *name;  /* "direct_avx512_vnni": unique, public */
+    uint32_t requires; /* TMAC_ISA_*: all of them must be in use */
     enum tmac_layout layout;
-    uint32_t widths;         /* of TMAC_WIDTH_BIT() */
-    uint32_t batches;        /* of TMAC_BATCHES() */
+    uint32_t widths;  /* of TMAC_WIDTH_BIT() */
+    uint32_t batches; /* of TMAC_BATCHES() */
     int rank;
-    bool half;               /* reads f16 scales where they are packed: see struct tmac_tile */
-    bool averages;           /* TMAC_MODE_FAST only, blocks of 32 and more; its integers are quarters,
+    bool half;     /* reads f16 scales where they are packed: see struct tmac_tile */
+    bool averages; /* TMAC_MODE_FAST only, blocks of 32 and more; its integers are quarters,
                                 which `unit` makes up for */
     /* What else it asks of the weights, of width and layout above; NULL: nothing. */
     bool (*accepts)(const struct tmac_spec *spec);

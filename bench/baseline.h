@@ -39,7 +39,7 @@ struct baseline_shape {
 struct baseline {
     const char *name;
     int most_bits;        /* 1 up to this */
-    int most_batch;     /* 1: gemv only */
+    int most_batch;       /* 1: gemv only */
     int row_step, k_step; /* rows and cols must be multiples */
     const void *form;     /* the loop's own */
 

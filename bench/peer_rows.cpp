@@ -54,8 +54,7 @@ void run(benchmark::State &state, const Case &c)
         state.SkipWithError(peer_reason(c.p));
         return;
     }
-    const Row row = {c.shape, c.batch, c.threads,
-                     row_bytes(c) * static_cast<size_t>(c.shape.rows)};
+    const Row row = {c.shape, c.batch, c.threads, row_bytes(c) * static_cast<size_t>(c.shape.rows)};
     const std::vector<float> x = random_inputs(c.shape.cols, c.batch);
     std::vector<float> y(static_cast<size_t>(c.shape.rows * c.batch));
     bool failed = false;

@@ -23,9 +23,8 @@ struct {
 
 const tmac_weights *packed(const Engine &engine, const Format &format, Shape shape)
 {
-    const std::string name =
-        format.name + "/" + text(shape) + "/" + engine.isa + "/" + std::to_string(engine.family) + "/" +
-                             std::to_string(engine.mode);
+    const std::string name = format.name + "/" + text(shape) + "/" + engine.isa + "/" +
+                             std::to_string(engine.family) + "/" + std::to_string(engine.mode);
     if (last.name != name) {
         last.weights.reset();
         last.name = name;
@@ -149,8 +148,8 @@ tmac_packed_plan plan_of(const Case &c)
     return plan;
 }
 
-void add(const std::string &kind, const std::string &shape, const std::string &batch,
-         const Case &c, void (*run)(benchmark::State &, const Case &))
+void add(const std::string &kind, const std::string &shape, const std::string &batch, const Case &c,
+         void (*run)(benchmark::State &, const Case &))
 {
     const std::string name = kind + "/" + c.format->name + "/" + shape + "/" + c.engine->isa + "/" +
                              family_name(plan_of(c).family) + batch + "/t" +

@@ -47,11 +47,11 @@
 #define TMAC_VERSION_PATCH 0
 
 #if defined(_WIN32)
-#  define TMAC_API
+#define TMAC_API
 #elif defined(__GNUC__)
-#  define TMAC_API __attribute__((visibility("default")))
+#define TMAC_API __attribute__((visibility("default")))
 #else
-#  define TMAC_API
+#define TMAC_API
 #endif
 
 #ifdef __cplusplus
@@ -67,42 +67,42 @@ extern "C" {
 
 typedef enum tmac_status {
     TMAC_OK = 0,
-    TMAC_ERROR_NULL = 1,         /* a required pointer is null */
-    TMAC_ERROR_STRUCT_SIZE = 2,  /* struct_size is not one this library knows */
-    TMAC_ERROR_ENUM = 3,         /* an enumerated member has an unknown value */
-    TMAC_ERROR_SHAPE = 4,        /* rows, cols, batch or a stride is negative, zero or too small */
-    TMAC_ERROR_OVERFLOW = 5,     /* a size computed from the shape does not fit */
-    TMAC_ERROR_GROUP = 6,        /* group size unknown, or it does not divide cols */
-    TMAC_ERROR_CODE = 7,         /* a code is out of range for its width */
-    TMAC_ERROR_SCALE = 8,        /* a scale or minimum is NaN or infinite */
-    TMAC_ERROR_ZERO = 9,         /* a zero point is NaN, infinite or out of range for its width */
-    TMAC_ERROR_SUB_SCALE = 10,   /* a sub-scale or sub-minimum is out of range for its format */
-    TMAC_ERROR_GGML_TYPE = 11,   /* a ggml type that is not known, or cannot hold these weights */
-    TMAC_ERROR_ISA = 12,         /* unknown instruction set, or one this machine lacks */
-    TMAC_ERROR_FAMILY = 13,      /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT; or a
+    TMAC_ERROR_NULL = 1,        /* a required pointer is null */
+    TMAC_ERROR_STRUCT_SIZE = 2, /* struct_size is not one this library knows */
+    TMAC_ERROR_ENUM = 3,        /* an enumerated member has an unknown value */
+    TMAC_ERROR_SHAPE = 4,       /* rows, cols, batch or a stride is negative, zero or too small */
+    TMAC_ERROR_OVERFLOW = 5,    /* a size computed from the shape does not fit */
+    TMAC_ERROR_GROUP = 6,       /* group size unknown, or it does not divide cols */
+    TMAC_ERROR_CODE = 7,        /* a code is out of range for its width */
+    TMAC_ERROR_SCALE = 8,       /* a scale or minimum is NaN or infinite */
+    TMAC_ERROR_ZERO = 9,        /* a zero point is NaN, infinite or out of range for its width */
+    TMAC_ERROR_SUB_SCALE = 10,  /* a sub-scale or sub-minimum is out of range for its format */
+    TMAC_ERROR_GGML_TYPE = 11,  /* a ggml type that is not known, or cannot hold these weights */
+    TMAC_ERROR_ISA = 12,        /* unknown instruction set, or one this machine lacks */
+    TMAC_ERROR_FAMILY = 13,     /* lookup where it cannot be: of 8 bits, or in TMAC_MODE_EXACT; or a
                                     layout or kernel named that is not of the context's family */
-    TMAC_ERROR_THREADS = 14,     /* a thread count or a part index is out of range */
-    TMAC_ERROR_ROW_RANGE = 15,   /* a row range is reversed, out of range, or not at a row step */
-    TMAC_ERROR_BATCH = 16,     /* more inputs than the tables have room for */
-    TMAC_ERROR_TABLE_LAYOUT = 17,/* these tables are not laid out for these weights */
-    TMAC_ERROR_NOT_BUILT = 18,   /* tables are multiplied before they were built */
-    TMAC_ERROR_BUFFER_SIZE = 19, /* the caller's memory is too small */
-    TMAC_ERROR_ALIGNMENT = 20,   /* the caller's memory is not aligned as required */
-    TMAC_ERROR_MEMORY = 21,      /* the allocator returned null */
-    TMAC_ERROR_PACKED_MAGIC = 22,/* packed bytes do not start with libtmac's header */
-    TMAC_ERROR_PACKED_VERSION = 23,  /* packed by an incompatible version or byte order */
-    TMAC_ERROR_PACKED_HEADER = 24,   /* the header of packed bytes is damaged or contradicts itself */
+    TMAC_ERROR_THREADS = 14,    /* a thread count or a part index is out of range */
+    TMAC_ERROR_ROW_RANGE = 15,  /* a row range is reversed, out of range, or not at a row step */
+    TMAC_ERROR_BATCH = 16,      /* more inputs than the tables have room for */
+    TMAC_ERROR_TABLE_LAYOUT = 17,   /* these tables are not laid out for these weights */
+    TMAC_ERROR_NOT_BUILT = 18,      /* tables are multiplied before they were built */
+    TMAC_ERROR_BUFFER_SIZE = 19,    /* the caller's memory is too small */
+    TMAC_ERROR_ALIGNMENT = 20,      /* the caller's memory is not aligned as required */
+    TMAC_ERROR_MEMORY = 21,         /* the allocator returned null */
+    TMAC_ERROR_PACKED_MAGIC = 22,   /* packed bytes do not start with libtmac's header */
+    TMAC_ERROR_PACKED_VERSION = 23, /* packed by an incompatible version or byte order */
+    TMAC_ERROR_PACKED_HEADER = 24, /* the header of packed bytes is damaged or contradicts itself */
     TMAC_ERROR_PACKED_CHECKSUM = 25, /* the packed bytes are damaged or were never finished */
     TMAC_ERROR_PACKED_SIZE = 26,     /* fewer packed bytes than the header speaks of */
     TMAC_ERROR_ALLOCATOR = 27,       /* only one of the two allocator functions was given */
     TMAC_ERROR_CONTEXT = 28,         /* weights, tables and context do not belong together */
     TMAC_ERROR_TUNING_FOREIGN = 29,  /* tuning of another CPU or another version of the library */
     TMAC_ERROR_TUNING_DAMAGED = 30,  /* a tuning file that is not one, or is damaged */
-    TMAC_ERROR_LAYOUT = 31,          /* an unknown packed layout, or one that cannot hold these weights */
-    TMAC_ERROR_KERNEL = 32,          /* an unknown kernel, or one that this machine cannot run */
-    TMAC_ERROR_NOT_NATIVE = 33,      /* only scalar code could multiply these weights here */
-    TMAC_ERROR_EXPERT = 34,          /* an expert's number is out of range, or experts differ in shape */
-    TMAC_ERROR_INPUTS = 35           /* neither or both of activations and tables are given */
+    TMAC_ERROR_LAYOUT = 31, /* an unknown packed layout, or one that cannot hold these weights */
+    TMAC_ERROR_KERNEL = 32, /* an unknown kernel, or one that this machine cannot run */
+    TMAC_ERROR_NOT_NATIVE = 33, /* only scalar code could multiply these weights here */
+    TMAC_ERROR_EXPERT = 34,     /* an expert's number is out of range, or experts differ in shape */
+    TMAC_ERROR_INPUTS = 35      /* neither or both of activations and tables are given */
 } tmac_status;
 
 /* One English sentence for a status, never null; static storage. */
@@ -178,7 +178,7 @@ typedef struct tmac_context_options {
      * has one, whatever is asked. With parallel_for: how many tasks to hand out, 0 counts as 1. */
     int32_t threads;
     tmac_parallel_for_fn *parallel_for; /* NULL: OpenMP, or the calling thread */
-    void *parallel_host;             /* passed to parallel_for */
+    void *parallel_host;                /* passed to parallel_for */
     tmac_allocate_fn *allocate; /* both or none; NULL: the C library, huge pages for large blocks */
     tmac_release_fn *release;
     void *allocator_host; /* passed to both */
@@ -267,26 +267,27 @@ typedef struct tmac_weights_desc {
     int64_t cols; /* K >= 1, a multiple of the group (and super-group) size */
     tmac_width width;
     tmac_code_format code_format;
-    const void *codes;        /* any alignment */
-    int64_t code_row_bytes;   /* bytes from one row to the next; 0: rows follow each other tightly */
-    int64_t group;            /* 16, 32, 64, 128, 256, TMAC_GROUP_ROW or TMAC_GROUP_TENSOR */
+    const void *codes;      /* any alignment */
+    int64_t code_row_bytes; /* bytes from one row to the next; 0: rows follow each other tightly */
+    int64_t group;          /* 16, 32, 64, 128, 256, TMAC_GROUP_ROW or TMAC_GROUP_TENSOR */
     tmac_scale_type scale_type;
-    const void *scales;       /* [rows][groups], or [rows][super-groups]; [1] for the whole tensor */
-    int64_t scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
+    const void *scales; /* [rows][groups], or [rows][super-groups]; [1] for the whole tensor */
+    int64_t
+        scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
     tmac_zero zero_kind;
-    float zero;                   /* CONSTANT: finite */
-    const uint8_t *zero_points;   /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits:
+    float zero;                 /* CONSTANT: finite */
+    const uint8_t *zero_points; /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits:
                                      255); [1] for the whole tensor */
-    const void *minimums;         /* MINIMUM: shaped and typed like scales */
-    int64_t zero_row_stride;      /* elements from one row of zero_points to the next; 0: tight */
+    const void *minimums;       /* MINIMUM: shaped and typed like scales */
+    int64_t zero_row_stride;    /* elements from one row of zero_points to the next; 0: tight */
     tmac_sub_format sub_format;
-    int64_t super_group;          /* two levels: 32 .. 256, a power of two above the group size, or
+    int64_t super_group;         /* two levels: 32 .. 256, a power of two above the group size, or
                                      TMAC_GROUP_ROW. The group is then 16 .. 128 */
-    const int8_t *sub_scales;     /* two levels: [rows][groups] */
-    const uint8_t *sub_minimums;  /* two levels and MINIMUM: [rows][groups] */
-    int64_t sub_row_stride;       /* elements from one row of either to the next; 0: tight */
-    int32_t ggml_type;            /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
-    int64_t first_row;            /* 0 .. rows - 1: what all pointers above point at. Rows before it have
+    const int8_t *sub_scales;    /* two levels: [rows][groups] */
+    const uint8_t *sub_minimums; /* two levels and MINIMUM: [rows][groups] */
+    int64_t sub_row_stride;      /* elements from one row of either to the next; 0: tight */
+    int32_t ggml_type;           /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
+    int64_t first_row; /* 0 .. rows - 1: what all pointers above point at. Rows before it have
                                      no address and cannot be packed: for who has a part of a matrix
                                      and calls tmac_packed_rows(). TMAC_GROUP_TENSOR: of the codes only */
 } tmac_weights_desc;
@@ -307,26 +308,28 @@ TMAC_API tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t typ
  * those too.
  * ------------------------------------------------------------------------------------------- */
 
-#define TMAC_FORMAT_LOOKUP UINT32_C(1) /* TMAC_FAMILY_LOOKUP multiplies it; TMAC_FAMILY_DIRECT does all */
+#define TMAC_FORMAT_LOOKUP                                                                         \
+    UINT32_C(1) /* TMAC_FAMILY_LOOKUP multiplies it; TMAC_FAMILY_DIRECT does all */
 
 typedef struct tmac_format_info {
     size_t struct_size;
-    const char *name;        /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage */
-    int32_t ggml_type;       /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for
+    const char
+        *name; /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage */
+    int32_t ggml_type;   /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for
                                 TMAC_CODES_BYTES and _DENSE. All that follows but width and flags is 0
                                 then: the description says it */
-    int32_t block;           /* weights in a block, of which a row is a multiple: 32, 64, 128 or 256 */
-    int32_t block_bytes;     /* bytes of a block, scales included */
-    tmac_width width;        /* of the codes */
-    int32_t group;           /* weights that share a scale (two levels: a sub-scale), 16 .. block */
-    int32_t super_group;     /* two levels: weights that share a scale, always `block`; else 0 */
+    int32_t block;       /* weights in a block, of which a row is a multiple: 32, 64, 128 or 256 */
+    int32_t block_bytes; /* bytes of a block, scales included */
+    tmac_width width;    /* of the codes */
+    int32_t group;       /* weights that share a scale (two levels: a sub-scale), 16 .. block */
+    int32_t super_group; /* two levels: weights that share a scale, always `block`; else 0 */
     tmac_scale_type scale_type; /* of scales and minimums */
     tmac_zero zero_kind;
-    float zero;              /* CONSTANT: the code that stands for 0 */
+    float zero; /* CONSTANT: the code that stands for 0 */
     tmac_sub_format sub_format;
-    int32_t sub_bits;        /* two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums:
+    int32_t sub_bits; /* two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums:
                                 -2^(bits-1) and up; else, and for sub-minimums, 0 and up */
-    uint32_t flags;          /* TMAC_FORMAT_* */
+    uint32_t flags;   /* TMAC_FORMAT_* */
 } tmac_format_info;
 
 TMAC_API int32_t tmac_format_count(void);
@@ -371,10 +374,10 @@ typedef struct tmac_weights_info {
     int64_t row_step;      /* row ranges to pack start at its multiples; best for multiplying too */
     uint32_t table_layout; /* tables with this layout serve these weights; never 0 */
     tmac_family family;
-    const char *layout;    /* name of the packed layout, static storage */
-    const char *kernel;    /* name of the kernel that multiplies them, static storage */
-    const void *packed;    /* the packed bytes, alive as long as the weights: save and attach them */
-    int32_t native;        /* 1: kernels of this machine's instruction sets multiply them; 0: only
+    const char *layout; /* name of the packed layout, static storage */
+    const char *kernel; /* name of the kernel that multiplies them, static storage */
+    const void *packed; /* the packed bytes, alive as long as the weights: save and attach them */
+    int32_t native;     /* 1: kernels of this machine's instruction sets multiply them; 0: only
                               scalar code can, many times slower */
 } tmac_weights_info;
 
@@ -410,13 +413,13 @@ TMAC_API tmac_status tmac_weights_unpack_ggml(const tmac_weights *weights, int32
 
 typedef struct tmac_packed_plan {
     size_t struct_size;
-    size_t bytes;          /* memory for the packed weights, aligned to TMAC_PACKED_ALIGNMENT */
+    size_t bytes; /* memory for the packed weights, aligned to TMAC_PACKED_ALIGNMENT */
     int64_t row_step;
     uint32_t table_layout;
     tmac_family family;
     const char *layout;
     const char *kernel;
-    int32_t native;        /* as in tmac_weights_info */
+    int32_t native; /* as in tmac_weights_info */
 } tmac_packed_plan;
 
 /* What packing `desc` with this context would take. Data pointers in `desc` are not looked at. */
@@ -433,15 +436,18 @@ TMAC_API tmac_status tmac_packed_begin(const tmac_context *context, const tmac_w
  * tmac_packed_begin, which must have returned; only its pointers and first_row may differ. On a bad code or scale those
  * rows are left undefined. */
 TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *desc,
-                                      int64_t row_begin, int64_t row_end, void *packed, size_t bytes);
+                                      int64_t row_begin, int64_t row_end, void *packed,
+                                      size_t bytes);
 
 /* Writes the checksum over all rows; from here on the bytes can be saved. */
 TMAC_API tmac_status tmac_packed_finish(void *packed, size_t bytes);
 
-#define TMAC_ATTACH_VERIFY UINT32_C(0)      /* read all bytes and compare their checksum */
-#define TMAC_ATTACH_NO_CHECKSUM UINT32_C(1) /* check the header only: for bytes just packed, finished
+#define TMAC_ATTACH_VERIFY UINT32_C(0) /* read all bytes and compare their checksum */
+#define TMAC_ATTACH_NO_CHECKSUM                                                                    \
+    UINT32_C(1) /* check the header only: for bytes just packed, finished
                                                or not. Damaged rows give wrong numbers, never worse. */
-#define TMAC_ATTACH_NATIVE UINT32_C(2)      /* refuse what only scalar code could multiply here:
+#define TMAC_ATTACH_NATIVE                                                                         \
+    UINT32_C(2) /* refuse what only scalar code could multiply here:
                                                TMAC_ERROR_NOT_NATIVE */
 
 /* Makes weights of packed bytes where they lie: a mapped file, a host's buffer. They are not copied
@@ -471,8 +477,8 @@ typedef enum tmac_activation_type {
 typedef struct tmac_activations {
     size_t struct_size;
     tmac_activation_type type;
-    int64_t cols;    /* K */
-    int64_t batch; /* N, may be 0 */
+    int64_t cols;     /* K */
+    int64_t batch;    /* N, may be 0 */
     const void *data; /* [batch][cols], aligned to the element's size */
     int64_t stride;   /* elements from one input to the next; 0: cols */
     /* I8 only: */
@@ -526,9 +532,9 @@ TMAC_API tmac_status tmac_matmul(const tmac_context *context, const tmac_weights
 
 /* Low-level call: rows [row_begin, row_end) of all `batch` inputs, on the calling thread, from tables
  * in the caller's memory that were built for this batch. */
-TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables, size_t bytes,
-                                        int64_t batch, int64_t row_begin, int64_t row_end, float *y,
-                                        int64_t stride);
+TMAC_API tmac_status tmac_multiply_rows(const tmac_weights *weights, const void *tables,
+                                        size_t bytes, int64_t batch, int64_t row_begin,
+                                        int64_t row_end, float *y, int64_t stride);
 
 /* ---------------------------------------------------------------------------------------------
  * Multiply, with everything: one call for all that the calls above do, and more
@@ -564,24 +570,28 @@ typedef struct tmac_team {
 
 typedef struct tmac_multiply_args {
     size_t struct_size;
-    const tmac_weights *weights; /* one matrix, or with expert_count all experts stacked: expert e has
+    const tmac_weights
+        *weights; /* one matrix, or with expert_count all experts stacked: expert e has
                                     rows e * rows / expert_count and on. NULL where `experts` is given */
     const tmac_activations *activations; /* of the batch; or NULL, and: */
-    const tmac_tables *tables; /* built before, for weights of this table layout. Not with experts */
-    void *y;                   /* row 0 of output 0, aligned to its elements */
-    int64_t stride;            /* elements from one output to the next, >= rows (of an expert) */
+    const tmac_tables
+        *tables;    /* built before, for weights of this table layout. Not with experts */
+    void *y;        /* row 0 of output 0, aligned to its elements */
+    int64_t stride; /* elements from one output to the next, >= rows (of an expert) */
     tmac_output_type output_type;
-    uint32_t flags;      /* TMAC_MULTIPLY_* */
-    const float *bias;   /* [rows], with experts [expert_count][rows]; aligned as floats are. NULL: none */
-    int64_t row_begin;   /* rows [row_begin, row_end) only; y and bias still point at row 0 */
-    int64_t row_end;     /* 0: all rows */
+    uint32_t flags; /* TMAC_MULTIPLY_* */
+    const float
+        *bias; /* [rows], with experts [expert_count][rows]; aligned as floats are. NULL: none */
+    int64_t row_begin; /* rows [row_begin, row_end) only; y and bias still point at row 0 */
+    int64_t row_end;   /* 0: all rows */
     const tmac_weights *const *experts; /* [expert_count] handles; NULL: stacked in `weights` */
     int64_t expert_count;               /* 0: no mixture of experts */
-    const int32_t *ids;  /* [batch][uses] numbers of experts; negative: none, and that output stays as it
+    const int32_t
+        *ids;     /* [batch][uses] numbers of experts; negative: none, and that output stays as it
                             was. Out of range is TMAC_ERROR_EXPERT, before anything is written */
-    int64_t uses;        /* experts per input, >= 1 */
-    int64_t ids_stride;  /* elements from one input's ids to the next's; 0: uses */
-    void *workspace;     /* tmac_multiply_workspace() bytes, aligned to TMAC_TABLES_ALIGNMENT; a team's
+    int64_t uses; /* experts per input, >= 1 */
+    int64_t ids_stride; /* elements from one input's ids to the next's; 0: uses */
+    void *workspace; /* tmac_multiply_workspace() bytes, aligned to TMAC_TABLES_ALIGNMENT; a team's
                             threads share it. NULL: from the context's allocator (without a team) */
     size_t workspace_bytes;
     const tmac_team *team; /* NULL: the context's threads */
@@ -632,10 +642,10 @@ typedef void tmac_progress_fn(void *host, int32_t done, int32_t count, const cha
 
 typedef struct tmac_tune_options {
     size_t struct_size;
-    int64_t batch;         /* the layout is chosen for; 0: 1, for generating text */
-    double seconds;          /* to spend on each candidate, at most 60; 0: 0.1 */
+    int64_t batch;              /* the layout is chosen for; 0: 1, for generating text */
+    double seconds;             /* to spend on each candidate, at most 60; 0: 0.1 */
     tmac_progress_fn *progress; /* NULL: none */
-    void *progress_host;     /* passed to progress */
+    void *progress_host;        /* passed to progress */
 } tmac_tune_options;
 
 /* Measures what is fastest for weights of this description (its data pointers are not looked at) in

@@ -155,7 +155,8 @@ static bool measure(const struct matrix_kind *kind, tmac_context *context, enum 
 static double check_tally(const struct tally *tally, int layout, tmac_width width, enum data data)
 {
     CHECK(tally->got <= tally_limit(tally), "%s, width %s, %s: squared error %.3g, expected %.3g",
-          tmac_layout_name((enum tmac_layout)layout), test_width_name(width), data_names[data], tally->got, tally->expected);
+          tmac_layout_name((enum tmac_layout)layout), test_width_name(width), data_names[data],
+          tally->got, tally->expected);
     return tally->expected > 0 ? tally->got / tally->expected : 0;
 }
 
@@ -265,12 +266,13 @@ static void test_error_bound(void **state)
     for (int variant = 0; variant < LAYOUTS * TEST_WIDTHS * 4 * DATA_COUNT; variant++)
         for (size_t s = 0; s < COUNT(shapes); s++) {
             const int layout = variant % LAYOUTS;
-            const struct matrix_kind kind = {.rows = shapes[s][0],
-                                             .cols = shapes[s][1],
-                                             .width = test_widths[variant / LAYOUTS % TEST_WIDTHS],
-                                             .group = shapes[s][2],
-                                             .scale_type = (tmac_scale_type)(index % 3),
-                                             .zero = (tmac_zero)(variant / (TEST_WIDTHS * LAYOUTS) % 4)};
+            const struct matrix_kind kind = {
+                .rows = shapes[s][0],
+                .cols = shapes[s][1],
+                .width = test_widths[variant / LAYOUTS % TEST_WIDTHS],
+                .group = shapes[s][2],
+                .scale_type = (tmac_scale_type)(index % 3),
+                .zero = (tmac_zero)(variant / (TEST_WIDTHS * LAYOUTS) % 4)};
             struct errors e = {.worst = 0};
             int direct;
             if (index++ % (uint64_t)share)

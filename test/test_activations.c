@@ -59,7 +59,8 @@ static void for_each(check_fn *check)
                 struct problem p;
                 if (index++ % share)
                     continue;
-                if (!fixture(&p, layout, test_widths[w], groups[g], (tmac_zero)((w + 1 + (int)g) % 4)))
+                if (!fixture(&p, layout, test_widths[w], groups[g],
+                             (tmac_zero)((w + 1 + (int)g) % 4)))
                     continue;
                 check_both(check, &p, best);
                 problem_free(&p);
@@ -79,7 +80,8 @@ static float *multiply(const tmac_context *context, const tmac_weights *weights,
 }
 
 static void check_equal(const struct problem *p, const tmac_context *context,
-                        const tmac_weights *weights, const tmac_activations *a, const tmac_activations *b, const char *what)
+                        const tmac_weights *weights, const tmac_activations *a,
+                        const tmac_activations *b, const char *what)
 {
     float *y_a = multiply(context, weights, a), *y_b = multiply(context, weights, b);
     const size_t at = check_floats(y_a, y_b, ROWS * BATCH);
@@ -157,8 +159,8 @@ static void int8_new(struct int8_case *c, int64_t scale_group, struct rng *rng)
                                    .scales = scales,
                                    .scale_group = scale_group,
                                    .scale_stride = stride};
-    c->wide = (tmac_activations){
-        .struct_size = sizeof c->wide, .cols = COLS, .batch = BATCH, .data = x};
+    c->wide =
+        (tmac_activations){.struct_size = sizeof c->wide, .cols = COLS, .batch = BATCH, .data = x};
 }
 
 static void int8_free(struct int8_case *c)
@@ -171,7 +173,7 @@ static void int8_free(struct int8_case *c)
 /* Where they are quantized again (lookup; or a scale that changes within a block), int8 activations
  * are the floats they stand for. */
 static void check_int8_as_floats(const struct problem *p, const tmac_context *context,
-                         const tmac_weights *weights)
+                                 const tmac_weights *weights)
 {
     static const int64_t scale_groups[] = {0, 16, 32, 48, 128, 1024};
     const int64_t group = p->matrix.kind.group, block = group < 0 ? 128 : group;
@@ -198,8 +200,16 @@ static void test_int8_as_floats(void **state)
 static void check_int8_exact(tmac_width width, const char *isa, int64_t scale_group)
 {
     struct rng rng = rng_stream(seed, 4, (uint64_t)width);
-    const struct matrix_kind kind = {ROWS, COLS, width, TMAC_CODES_BYTES, TMAC_GROUP_ROW,
-                                     TMAC_SCALE_F32, TMAC_ZERO_POINT, TMAC_SUB_NONE, 0, false,
+    const struct matrix_kind kind = {ROWS,
+                                     COLS,
+                                     width,
+                                     TMAC_CODES_BYTES,
+                                     TMAC_GROUP_ROW,
+                                     TMAC_SCALE_F32,
+                                     TMAC_ZERO_POINT,
+                                     TMAC_SUB_NONE,
+                                     0,
+                                     false,
                                      false};
     static const float one[ROWS] = {[0 ... ROWS - 1] = 0.25f};
     tmac_context *context = context_new(isa, TMAC_LAYOUT_DIRECT, 1);
@@ -219,10 +229,11 @@ static void check_int8_exact(tmac_width width, const char *isa, int64_t scale_gr
         for (int64_t r = 0; r < ROWS; r++) {
             double want = 0;
             for (int64_t k = 0; k < COLS; k++)
-                want += 0.25 * (m.plain[r * COLS + k] - m.desc.zero_points[r]) *
-                        ((const int8_t *)c.data.at)[n * COLS + k] *
-                        (double)c.narrow.scales[n * c.narrow.scale_stride +
-                                                (scale_group ? k / scale_group : 0)];
+                want +=
+                    0.25 * (m.plain[r * COLS + k] - m.desc.zero_points[r]) *
+                    ((const int8_t *)c.data.at)[n * COLS + k] *
+                    (double)c.narrow
+                        .scales[n * c.narrow.scale_stride + (scale_group ? k / scale_group : 0)];
             CHECK((double)y[n * ROWS + r] == want, "%s, %s: input %d, row %d: %.9g, expected %.9g",
                   matrix_name(&kind), isa, (int)n, (int)r, (double)y[n * ROWS + r], want);
         }
@@ -270,7 +281,7 @@ static void check_bad_value(const struct problem *p, const tmac_context *context
 }
 
 static void check_not_finite(const struct problem *p, const tmac_context *context,
-                         const tmac_weights *weights)
+                             const tmac_weights *weights)
 {
     static const int64_t places[] = {0, 3, 17, 255, 256, COLS - 1};
     const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
@@ -289,7 +300,7 @@ static void test_not_finite(void **state)
 /* ---- magnitudes beyond what floats can sum --------------------------------------------------- */
 
 static const struct great {
-    int64_t at[3];  /* 0: none, after the first */
+    int64_t at[3]; /* 0: none, after the first */
     float value[3];
 } greats[] = {
     {{5}, {3.3e38f}}, /* alone it is an activation like others */
@@ -334,8 +345,9 @@ static void check_great_values(const struct problem *p, const tmac_context *cont
             p->info.family == TMAC_FAMILY_LOOKUP && beyond_in_four(copy + input * COLS);
         y = multiply(context, weights, &x);
         scalar = context == p->context ? NULL : multiply(p->context, p->weights, &x);
-        CHECK(!scalar || check_floats(y, scalar, BATCH * ROWS) == BATCH * ROWS, "%s, %s, %s: great %zu",
-              matrix_name(&p->matrix.kind), p->info.layout, tmac_context_isa(context), g);
+        CHECK(!scalar || check_floats(y, scalar, BATCH * ROWS) == BATCH * ROWS,
+              "%s, %s, %s: great %zu", matrix_name(&p->matrix.kind), p->info.layout,
+              tmac_context_isa(context), g);
         for (int64_t n = 0; n < BATCH; n++)
             for (int64_t r = 0; r < ROWS; r++) {
                 const float got = y[n * ROWS + r];
@@ -357,7 +369,7 @@ static void test_great_values(void **state)
 
 /* A NaN or infinite scale of int8 activations, and infinite halves. */
 static void check_not_finite_types(const struct problem *p, const tmac_context *context,
-                         const tmac_weights *weights)
+                                   const tmac_weights *weights)
 {
     static const uint16_t bad_f16[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01},
                           bad_bf16[] = {0x7f80, 0xff80, 0x7fc0, 0x7f81};
@@ -397,7 +409,7 @@ static void test_not_finite_types(void **state)
 
 /* Nothing but zeros, and magnitudes below 1e-25, which count as zero. */
 static void check_nothing(const struct problem *p, const tmac_context *context,
-                         const tmac_weights *weights)
+                          const tmac_weights *weights)
 {
     static const float values[] = {0.0f, -0.0f, 1e-30f, -2e-26f, 1e-45f};
     tmac_activations x = problem_activations(p, BATCH);
@@ -453,11 +465,10 @@ static void test_zero_scales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_half_floats),    cmocka_unit_test(test_int8_as_floats),
-        cmocka_unit_test(test_int8_is_exact),  cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_great_values),
-        cmocka_unit_test(test_not_finite_types), cmocka_unit_test(test_zero_and_tiny),
-        cmocka_unit_test(test_zero_scales),
+        cmocka_unit_test(test_half_floats),   cmocka_unit_test(test_int8_as_floats),
+        cmocka_unit_test(test_int8_is_exact), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_great_values),  cmocka_unit_test(test_not_finite_types),
+        cmocka_unit_test(test_zero_and_tiny), cmocka_unit_test(test_zero_scales),
     };
 
     seed = rng_environment_seed();

@@ -212,8 +212,8 @@ static void test_random_payload(void **state)
         if (!bytes_of(&b, &kind, contexts.scalar[i % LAYOUTS]))
             continue;
         rng_bytes(&rng, b.at + HEADER, b.size - HEADER);
-        CHECK_OK(tmac_weights_attach(contexts.best[0], b.at, b.size, TMAC_ATTACH_NO_CHECKSUM,
-                                     &weights));
+        CHECK_OK(
+            tmac_weights_attach(contexts.best[0], b.at, b.size, TMAC_ATTACH_NO_CHECKSUM, &weights));
         use_weights(contexts.best[0], weights);
         tmac_weights_free(weights);
         guard_free(&b.guard);
@@ -316,11 +316,34 @@ static void check_crafted(const struct bytes *b, size_t at, int64_t value, size_
 
 static void test_crafted_sizes(void **state)
 {
-    static const int64_t values[] = {
-        0,         -1,        -2,        INT64_MIN,     INT64_MAX, INT64_MAX - 31, INT64_MAX / 2,
-        1,         2,         3,         7,             15,        16,             31,
-        32,        64,        96,        128,           129,       256,            512,
-        1LL << 31, 1LL << 32, 1LL << 40, 1LL << 59, 1LL << 60, 1LL << 61,      1LL << 62};
+    static const int64_t values[] = {0,
+                                     -1,
+                                     -2,
+                                     INT64_MIN,
+                                     INT64_MAX,
+                                     INT64_MAX - 31,
+                                     INT64_MAX / 2,
+                                     1,
+                                     2,
+                                     3,
+                                     7,
+                                     15,
+                                     16,
+                                     31,
+                                     32,
+                                     64,
+                                     96,
+                                     128,
+                                     129,
+                                     256,
+                                     512,
+                                     1LL << 31,
+                                     1LL << 32,
+                                     1LL << 40,
+                                     1LL << 59,
+                                     1LL << 60,
+                                     1LL << 61,
+                                     1LL << 62};
     static const size_t fields[] = {AT_ROWS, AT_COLS, AT_GROUP, AT_SUPER, AT_BYTES};
     struct bytes b;
 
@@ -407,8 +430,8 @@ static void test_crafted_kinds(void **state)
     (void)state;
     bytes_of(&b, &common, contexts.scalar[0]);
     for (size_t at = AT_WIDTH; at < AT_CHECKSUM; at++) {
-        const bool is_number = (at >= AT_ZERO && at < AT_SUB_BITS) ||
-                               (at >= AT_BYTES && at < AT_MORE);
+        const bool is_number =
+            (at >= AT_ZERO && at < AT_SUB_BITS) || (at >= AT_BYTES && at < AT_MORE);
         for (int value = 0; value < 256 && !is_number; value++)
             if (!has_a_meaning(at, value))
                 check_crafted(&b, at, value, 1);
@@ -430,9 +453,9 @@ static void test_numbers_in_the_header(void **state)
             kind.zero = (tmac_zero)zero;
             bytes_of(&b, &kind, contexts.scalar[TMAC_LAYOUT_DIRECT]);
             CHECK(b.at[AT_WIDTH] == (uint8_t)kind.width && b.at[AT_LAYOUT] == TMAC_LAYOUT_DIRECT &&
-                      b.at[AT_SCALE_TYPE] == TMAC_SCALE_F16 && b.at[AT_ZERO_KIND] == (uint8_t)zero &&
-                      b.at[AT_SUB_KIND] == TMAC_SUB_I8 && b.at[AT_SUB_BITS] == 8 &&
-                      b.at[AT_VERSION] == 2,
+                      b.at[AT_SCALE_TYPE] == TMAC_SCALE_F16 &&
+                      b.at[AT_ZERO_KIND] == (uint8_t)zero && b.at[AT_SUB_KIND] == TMAC_SUB_I8 &&
+                      b.at[AT_SUB_BITS] == 8 && b.at[AT_VERSION] == 2,
                   "%s", matrix_name(&kind));
             guard_free(&b.guard);
         }
@@ -545,7 +568,8 @@ static void check_native(const struct bytes *b, const char *isa, enum tmac_layou
     tmac_weights *weights = NULL;
 
     CHECK_STATUS(tmac_weights_attach(context, b->at, b->size, TMAC_ATTACH_NATIVE, &weights),
-                 native ? TMAC_OK : TMAC_ERROR_NOT_NATIVE, "%s on %s", tmac_layout_name(layout), isa);
+                 native ? TMAC_OK : TMAC_ERROR_NOT_NATIVE, "%s on %s", tmac_layout_name(layout),
+                 isa);
     CHECK(native == (weights != NULL), "output");
     tmac_weights_free(weights);
     CHECK_OK(tmac_weights_attach(context, b->at, b->size, TMAC_ATTACH_VERIFY, &weights));
@@ -553,7 +577,8 @@ static void check_native(const struct bytes *b, const char *isa, enum tmac_layou
     CHECK_OK(tmac_packed_query(context, &desc, &plan));
     CHECK(info.native == native && plan.native == native, "%s on %s: %s, native %d and %d",
           tmac_layout_name(layout), isa, info.kernel, (int)info.native, (int)plan.native);
-    CHECK(native == !strstr(info.kernel, "_scalar"), "%s on %s: %s", tmac_layout_name(layout), isa, info.kernel);
+    CHECK(native == !strstr(info.kernel, "_scalar"), "%s on %s: %s", tmac_layout_name(layout), isa,
+          info.kernel);
     seen[native] = true;
     tmac_weights_free(weights);
     tmac_context_free(context);

@@ -31,7 +31,10 @@ struct change {
     tmac_status want;
 };
 #define SET(struct_, member, value, want)                                                          \
-    {#member " = " #value, offsetof(struct_, member), sizeof(((struct_ *)0)->member), value, want}
+    {                                                                                              \
+#member " = " #value, offsetof(struct_, member), sizeof(((struct_ *)0)->member), value,    \
+            want                                                                                   \
+    }
 #define DESC(member, value, want) SET(tmac_weights_desc, member, value, want)
 
 static const struct change bad_descs[] = {
@@ -94,10 +97,8 @@ static const struct change bad_descs[] = {
 
 /* Only looked at when packing. */
 static const struct change null_data[] = {
-    DESC(codes, 0, TMAC_ERROR_NULL),
-    DESC(scales, 0, TMAC_ERROR_NULL),
-    DESC(minimums, 0, TMAC_ERROR_NULL),
-    DESC(sub_scales, 0, TMAC_ERROR_NULL),
+    DESC(codes, 0, TMAC_ERROR_NULL),        DESC(scales, 0, TMAC_ERROR_NULL),
+    DESC(minimums, 0, TMAC_ERROR_NULL),     DESC(sub_scales, 0, TMAC_ERROR_NULL),
     DESC(sub_minimums, 0, TMAC_ERROR_NULL),
 };
 
@@ -367,7 +368,8 @@ static void test_ggml_descriptions(void **state)
         check_ggml_desc(types->all[t].info.ggml_type, -1, 256, TMAC_ERROR_SHAPE);
         check_ggml_desc(types->all[t].info.ggml_type, 1, 0, TMAC_ERROR_SHAPE);
         check_ggml_desc(types->all[t].info.ggml_type, 1, -256, TMAC_ERROR_SHAPE);
-        check_ggml_desc(types->all[t].info.ggml_type, 1, types->all[t].info.block + 16, TMAC_ERROR_GROUP);
+        check_ggml_desc(types->all[t].info.ggml_type, 1, types->all[t].info.block + 16,
+                        TMAC_ERROR_GROUP);
     }
     CHECK_STATUS(tmac_weights_desc_ggml(NULL, 2, 1, 32, NULL), TMAC_ERROR_NULL, "no description");
 }
@@ -375,12 +377,15 @@ static void test_ggml_descriptions(void **state)
 /* What tmac_weights_desc_ggml made may not be changed into something else. */
 static void test_ggml_changed(void **state)
 {
-    static const struct change changes[] = {
-        DESC(ggml_type, 99, TMAC_ERROR_GGML_TYPE), DESC(cols, 128, TMAC_ERROR_GROUP),
-        DESC(width, 3, TMAC_ERROR_ENUM),           DESC(group, 16, TMAC_ERROR_ENUM),
-        DESC(zero_kind, 0, TMAC_ERROR_ENUM),       DESC(scale_type, 0, TMAC_ERROR_ENUM),
-        DESC(sub_format, 0, TMAC_ERROR_ENUM),      DESC(super_group, 128, TMAC_ERROR_ENUM),
-        DESC(code_row_bytes, 143, TMAC_ERROR_SHAPE)};
+    static const struct change changes[] = {DESC(ggml_type, 99, TMAC_ERROR_GGML_TYPE),
+                                            DESC(cols, 128, TMAC_ERROR_GROUP),
+                                            DESC(width, 3, TMAC_ERROR_ENUM),
+                                            DESC(group, 16, TMAC_ERROR_ENUM),
+                                            DESC(zero_kind, 0, TMAC_ERROR_ENUM),
+                                            DESC(scale_type, 0, TMAC_ERROR_ENUM),
+                                            DESC(sub_format, 0, TMAC_ERROR_ENUM),
+                                            DESC(super_group, 128, TMAC_ERROR_ENUM),
+                                            DESC(code_row_bytes, 143, TMAC_ERROR_SHAPE)};
     static const uint8_t blocks[144 * 2];
 
     (void)state;
@@ -558,7 +563,7 @@ static void test_null_objects(void **state)
 /* ---- ranges, strides, buffers ---------------------------------------------------------------- */
 
 static const int64_t bad_ranges[][2] = {
-    {-1, ROWS}, {0, ROWS + 1}, {5, 4}, {ROWS + 1, ROWS + 1}, {INT64_MIN, INT64_MAX},
+    {-1, ROWS},     {0, ROWS + 1},          {5, 4},    {ROWS + 1, ROWS + 1}, {INT64_MIN, INT64_MAX},
     {0, INT64_MAX}, {INT64_MAX, INT64_MAX}, {ROWS, 0}, {INT64_MIN, 0}};
 
 static void test_row_ranges(void **state)
@@ -602,13 +607,12 @@ static void test_result_strides(void **state)
     CHECK_OK(tmac_tables_build(p.context, tables, &x));
     for (size_t i = 0; i < COUNT(bad); i++) {
         const int64_t stride = bad[i][0];
-        const tmac_status got[] = {
-            tmac_gemm(p.context, p.weights, tables, y, stride),
-            tmac_gemm_rows(p.context, p.weights, tables, 0, 1, y, stride),
-            tmac_matmul(p.context, p.weights, &x, y, stride),
-            tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, BATCH, 0, 1, y,
-                               stride),
-            tmac_weights_unpack(p.weights, 0, BATCH, y, stride)};
+        const tmac_status got[] = {tmac_gemm(p.context, p.weights, tables, y, stride),
+                                   tmac_gemm_rows(p.context, p.weights, tables, 0, 1, y, stride),
+                                   tmac_matmul(p.context, p.weights, &x, y, stride),
+                                   tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size,
+                                                      BATCH, 0, 1, y, stride),
+                                   tmac_weights_unpack(p.weights, 0, BATCH, y, stride)};
         for (size_t c = 0; c < COUNT(got); c++)
             CHECK((int64_t)got[c] == bad[i][1], "stride %lld, call %zu: status %d",
                   (long long)stride, c, (int)got[c]);
@@ -676,9 +680,8 @@ static void test_buffers(void **state)
 
 static void test_table_sizes(void **state)
 {
-    static const uint32_t layouts[] = {0, 1, UINT32_MAX, 0x10000, 0x10008, 0x10030, 0x10100,
-                                       0x10120, 0x20180, 0x10380,
-                                       0x40020, 0x50020};
+    static const uint32_t layouts[] = {0,       1,       UINT32_MAX, 0x10000, 0x10008, 0x10030,
+                                       0x10100, 0x10120, 0x20180,    0x10380, 0x40020, 0x50020};
     const uint32_t good = p.info.table_layout;
     size_t bytes = 99;
 
@@ -699,9 +702,9 @@ static void test_table_sizes(void **state)
 
 static void test_table_arguments(void **state)
 {
-    static const int32_t bad_parts[][2] = {{0, 0},  {0, -1}, {-1, 1},        {1, 1},
-                                           {5, 5},  {2, -3}, {INT32_MAX, 1}, {INT32_MIN, 1},
-                                           {0, INT32_MIN}};
+    static const int32_t bad_parts[][2] = {{0, 0},         {0, -1},        {-1, 1},
+                                           {1, 1},         {5, 5},         {2, -3},
+                                           {INT32_MAX, 1}, {INT32_MIN, 1}, {0, INT32_MIN}};
     const tmac_activations x = problem_activations(&p, BATCH);
     tmac_tables *made = NULL;
 
@@ -711,20 +714,20 @@ static void test_table_arguments(void **state)
                                             bad_parts[i][1], tables_guard.at, tables_guard.size),
                      TMAC_ERROR_THREADS, "part %d of %d", (int)bad_parts[i][0],
                      (int)bad_parts[i][1]);
-    CHECK_STATUS(tmac_tables_build_part(p.context, 12345, &x, 0, 1, tables_guard.at,
-                                        tables_guard.size),
-                 TMAC_ERROR_TABLE_LAYOUT, "layout");
+    CHECK_STATUS(
+        tmac_tables_build_part(p.context, 12345, &x, 0, 1, tables_guard.at, tables_guard.size),
+        TMAC_ERROR_TABLE_LAYOUT, "layout");
     CHECK_STATUS(tmac_tables_create(p.context, p.weights, 0, &made), TMAC_ERROR_SHAPE, "0");
     CHECK_STATUS(tmac_tables_create(p.context, p.weights, -1, &made), TMAC_ERROR_SHAPE, "-1");
     CHECK_STATUS(tmac_tables_create(p.context, p.weights, INT64_MAX, &made), TMAC_ERROR_OVERFLOW,
                  "INT64_MAX");
     CHECK(!made, "output touched");
-    CHECK_STATUS(tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, -1, 0, 1, y,
-                                    ROWS),
-                 TMAC_ERROR_SHAPE, "inputs -1");
-    CHECK_STATUS(tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, INT64_MAX, 0, 1,
-                                    y, ROWS),
-                 TMAC_ERROR_OVERFLOW, "inputs INT64_MAX");
+    CHECK_STATUS(
+        tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, -1, 0, 1, y, ROWS),
+        TMAC_ERROR_SHAPE, "inputs -1");
+    CHECK_STATUS(
+        tmac_multiply_rows(p.weights, tables_guard.at, tables_guard.size, INT64_MAX, 0, 1, y, ROWS),
+        TMAC_ERROR_OVERFLOW, "inputs INT64_MAX");
     check_y_untouched("table arguments");
 }
 
@@ -775,16 +778,26 @@ static void teardown(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptions),      cmocka_unit_test(test_constant_zero),
-        cmocka_unit_test(test_missing_zero_points), cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_zero_points),       cmocka_unit_test(test_sub_scales),
-        cmocka_unit_test(test_scales),            cmocka_unit_test(test_ggml_blocks),
-        cmocka_unit_test(test_ggml_descriptions), cmocka_unit_test(test_ggml_changed),
-        cmocka_unit_test(test_activations),       cmocka_unit_test(test_other_activations),
-        cmocka_unit_test(test_null_objects),      cmocka_unit_test(test_row_ranges),
-        cmocka_unit_test(test_result_strides),    cmocka_unit_test(test_misaligned_results),
-        cmocka_unit_test(test_buffers),           cmocka_unit_test(test_table_sizes),
-        cmocka_unit_test(test_table_arguments),   cmocka_unit_test(test_attach_flags),
+        cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_constant_zero),
+        cmocka_unit_test(test_missing_zero_points),
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_zero_points),
+        cmocka_unit_test(test_sub_scales),
+        cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_ggml_blocks),
+        cmocka_unit_test(test_ggml_descriptions),
+        cmocka_unit_test(test_ggml_changed),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_other_activations),
+        cmocka_unit_test(test_null_objects),
+        cmocka_unit_test(test_row_ranges),
+        cmocka_unit_test(test_result_strides),
+        cmocka_unit_test(test_misaligned_results),
+        cmocka_unit_test(test_buffers),
+        cmocka_unit_test(test_table_sizes),
+        cmocka_unit_test(test_table_arguments),
+        cmocka_unit_test(test_attach_flags),
     };
     int failures;
 

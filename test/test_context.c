@@ -129,9 +129,8 @@ static void test_isa_by_name(void **state)
 
 static void test_unknown_isa(void **state)
 {
-    static const char *const unknown[] = {"",          "Scalar", "scalar ", "avx2",
-                                          "x86-avx51", "x86",    "x86-avx512-vnni-more",
-                                          "x86-avx-"};
+    static const char *const unknown[] = {
+        "", "Scalar", "scalar ", "avx2", "x86-avx51", "x86", "x86-avx512-vnni-more", "x86-avx-"};
 
     (void)state;
     forget_environment();
@@ -224,9 +223,10 @@ static void test_threads(void **state)
         int32_t threads;
         tmac_parallel_for_fn *host;
         int32_t want; /* -1: refused */
-    } cases[] = {{1, NULL, 1},         {7, NULL, 7},         {1024, NULL, 1024}, {1025, NULL, -1},
-                 {-1, NULL, -1},       {INT32_MIN, NULL, -1}, {0, run_tasks, 1},  {3, run_tasks, 3},
-                 {1024, run_tasks, 1024}, {1025, run_tasks, -1}};
+    } cases[] = {{1, NULL, 1},         {7, NULL, 7},      {1024, NULL, 1024},
+                 {1025, NULL, -1},     {-1, NULL, -1},    {INT32_MIN, NULL, -1},
+                 {0, run_tasks, 1},    {3, run_tasks, 3}, {1024, run_tasks, 1024},
+                 {1025, run_tasks, -1}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -293,10 +293,22 @@ static const struct matrix_kind kinds[] = {
     {.rows = 33, .cols = 256, .width = TMAC_WIDTH_1, .group = 32},
     {.rows = 33, .cols = 256, .width = TMAC_WIDTH_8, .group = 32},
     {.rows = 33, .cols = 256, .width = TMAC_WIDTH_TERNARY, .group = TMAC_GROUP_ROW},
-    {.rows = 33, .cols = 256, .width = TMAC_WIDTH_4, .group = 32, .scale_type = TMAC_SCALE_F16,
-     .zero = TMAC_ZERO_MINIMUM, .sub = TMAC_SUB_I8, .super_group = 256},
-    {.rows = 33, .cols = 256, .width = TMAC_WIDTH_2, .group = 16, .scale_type = TMAC_SCALE_F16,
-     .zero = TMAC_ZERO_MINIMUM, .sub = TMAC_SUB_U4, .super_group = 256},
+    {.rows = 33,
+     .cols = 256,
+     .width = TMAC_WIDTH_4,
+     .group = 32,
+     .scale_type = TMAC_SCALE_F16,
+     .zero = TMAC_ZERO_MINIMUM,
+     .sub = TMAC_SUB_I8,
+     .super_group = 256},
+    {.rows = 33,
+     .cols = 256,
+     .width = TMAC_WIDTH_2,
+     .group = 16,
+     .scale_type = TMAC_SCALE_F16,
+     .zero = TMAC_ZERO_MINIMUM,
+     .sub = TMAC_SUB_U4,
+     .super_group = 256},
 };
 
 /* Packs in this layout whatever it can hold, and refuses all else. */
@@ -304,15 +316,15 @@ static void check_layout(const tmac_context *context, enum tmac_layout layout)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
         const bool nested = tmac_layout_is_nested(layout), two = kinds[i].sub != TMAC_SUB_NONE;
-        const bool holds = layout == TMAC_LAYOUT_DIRECT ||
-                           (nested ? two && (layout == TMAC_LAYOUT_NESTED ||
-                                             kinds[i].sub == TMAC_SUB_I8 || matrix_bits(kinds[i].width) <= 2)
-                                   : kinds[i].width != TMAC_WIDTH_8);
+        const bool holds =
+            layout == TMAC_LAYOUT_DIRECT ||
+            (nested ? two && (layout == TMAC_LAYOUT_NESTED || kinds[i].sub == TMAC_SUB_I8 ||
+                              matrix_bits(kinds[i].width) <= 2)
+                    : kinds[i].width != TMAC_WIDTH_8);
         const tmac_weights_desc desc = matrix_desc(&kinds[i]);
         tmac_packed_plan plan = {.struct_size = sizeof plan};
-        CHECK_STATUS(tmac_packed_query(context, &desc, &plan),
-                     holds ? TMAC_OK : TMAC_ERROR_LAYOUT, "%s in %s", matrix_name(&kinds[i]),
-                     tmac_layout_name(layout));
+        CHECK_STATUS(tmac_packed_query(context, &desc, &plan), holds ? TMAC_OK : TMAC_ERROR_LAYOUT,
+                     "%s in %s", matrix_name(&kinds[i]), tmac_layout_name(layout));
         CHECK(!holds || strcmp(plan.layout, tmac_layout_name(layout)) == 0, "%s", plan.layout);
     }
 }
@@ -383,9 +395,9 @@ static void test_layout_and_kernel(void **state)
     (void)state;
     for (int l = 0; l < LAYOUTS; l++) {
         const tmac_status want = l == TMAC_LAYOUT_DIRECT ? TMAC_OK : TMAC_ERROR_LAYOUT;
-        CHECK_STATUS(create_named(NULL, tmac_layout_name((enum tmac_layout)l), "direct_scalar",
-                                  &context),
-                     want, "%s", tmac_layout_name((enum tmac_layout)l));
+        CHECK_STATUS(
+            create_named(NULL, tmac_layout_name((enum tmac_layout)l), "direct_scalar", &context),
+            want, "%s", tmac_layout_name((enum tmac_layout)l));
         CHECK((context != NULL) == (want == TMAC_OK), "output");
         tmac_context_free(context);
         context = NULL;

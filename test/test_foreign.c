@@ -23,7 +23,8 @@ static const tmac_activations activations = {
 
 static void sides_new(void)
 {
-    const struct matrix_kind kind = {.rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
     struct rng rng = rng_stream(1, 2, 3);
 
     matrix_new(&matrix, &kind, &rng);
@@ -50,8 +51,8 @@ static void check(tmac_status got, bool one_side, const char *what, int c, int w
 {
     bool written = false;
 
-    CHECK_STATUS(got, one_side ? TMAC_OK : TMAC_ERROR_CONTEXT, "%s: context %d, weights %d, tables %d",
-                 what, c, w, t);
+    CHECK_STATUS(got, one_side ? TMAC_OK : TMAC_ERROR_CONTEXT,
+                 "%s: context %d, weights %d, tables %d", what, c, w, t);
     for (int m = 0; m < ROWS; m++) {
         written = written || y[m] != 77.0f;
         y[m] = 77.0f;
@@ -103,7 +104,8 @@ static void test_weights_and_tables(void **state)
 
         check(tmac_gemv(context, weights, tables, y), one, "gemv", c, w, t);
         check(tmac_gemm(context, weights, tables, y, ROWS), one, "gemm", c, w, t);
-        check(tmac_gemm_rows(context, weights, tables, 0, ROWS, y, ROWS), one, "gemm_rows", c, w, t);
+        check(tmac_gemm_rows(context, weights, tables, 0, ROWS, y, ROWS), one, "gemm_rows", c, w,
+              t);
         check(tmac_multiply(context, &args), one, "multiply", c, w, t);
         CHECK_STATUS(tmac_multiply_workspace(context, &args, &bytes),
                      one ? TMAC_OK : TMAC_ERROR_CONTEXT, "%d %d %d", c, w, t);
@@ -166,7 +168,7 @@ static void test_attached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_weights_and_tables),
+        cmocka_unit_test(test_weights),  cmocka_unit_test(test_weights_and_tables),
         cmocka_unit_test(test_building), cmocka_unit_test(test_experts),
         cmocka_unit_test(test_attached),
     };

@@ -57,12 +57,11 @@ static const char *use(const tmac_context *context, const tmac_weights *weights)
                     tmac_tables_build(context, tables, &activations)))
         failed = "tables_build";
     memset(y, 0, sizeof y);
-    if (!failed &&
-        (tmac_gemm(context, weights, tables, y, ROWS) || memcmp(y, want, sizeof y) != 0))
+    if (!failed && (tmac_gemm(context, weights, tables, y, ROWS) || memcmp(y, want, sizeof y) != 0))
         failed = "gemm";
-    if (!failed && (tmac_weights_pack(context, &matrix.desc, &packed) ||
-                    tmac_matmul(context, packed, &activations, y, ROWS) ||
-                    memcmp(y, want, sizeof y) != 0))
+    if (!failed &&
+        (tmac_weights_pack(context, &matrix.desc, &packed) ||
+         tmac_matmul(context, packed, &activations, y, ROWS) || memcmp(y, want, sizeof y) != 0))
         failed = "weights_pack";
     tmac_weights_free(packed);
     tmac_tables_free(tables);

@@ -89,7 +89,8 @@ static void put_scale(tmac_scale_type type, void *scales, int64_t i, unsigned nu
 {
     const uint32_t fraction = number & 0x7f, exponent = number >> 7 & 3;
     const uint32_t f32 = (119 + exponent) << 23 | fraction << 16;
-    const uint16_t half = (uint16_t)(type == F16 ? (7 + exponent) << 10 | fraction << 3 : f32 >> 16);
+    const uint16_t half =
+        (uint16_t)(type == F16 ? (7 + exponent) << 10 | fraction << 3 : f32 >> 16);
 
     if (type == F32)
         memcpy((uint8_t *)scales + 4 * i, &f32, sizeof f32);

@@ -10,9 +10,17 @@
 
 enum { ROWS = 100, COLS = 256, BATCH = 13, THREADS = 7 };
 
-static const struct matrix_kind kind = {
-    ROWS, COLS, TMAC_WIDTH_3, TMAC_CODES_DENSE, 32, TMAC_SCALE_F16, TMAC_ZERO_MINIMUM,
-    TMAC_SUB_NONE, 0, false, false};
+static const struct matrix_kind kind = {ROWS,
+                                        COLS,
+                                        TMAC_WIDTH_3,
+                                        TMAC_CODES_DENSE,
+                                        32,
+                                        TMAC_SCALE_F16,
+                                        TMAC_ZERO_MINIMUM,
+                                        TMAC_SUB_NONE,
+                                        0,
+                                        false,
+                                        false};
 
 struct result {
     uint8_t *packed;
@@ -265,10 +273,8 @@ static void test_half_an_allocator(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parallel_for),
-        cmocka_unit_test(test_own_threads),
-        cmocka_unit_test(test_allocator),
-        cmocka_unit_test(test_every_allocation_fails),
+        cmocka_unit_test(test_parallel_for),      cmocka_unit_test(test_own_threads),
+        cmocka_unit_test(test_allocator),         cmocka_unit_test(test_every_allocation_fails),
         cmocka_unit_test(test_half_an_allocator),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);

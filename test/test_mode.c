@@ -96,7 +96,7 @@ static void check_width(tmac_width width, int64_t group, bool two_levels, int in
         .scale_type = two_levels ? TMAC_SCALE_F16 : (tmac_scale_type)(index % 3),
         .zero =
             two_levels && index % 4 == TMAC_ZERO_POINT ? TMAC_ZERO_MINIMUM : (tmac_zero)(index % 4),
-        .sub = !two_levels              ? TMAC_SUB_NONE
+        .sub = !two_levels             ? TMAC_SUB_NONE
                : width == TMAC_WIDTH_8 ? TMAC_SUB_U4
                                        : (tmac_sub_format)(1 + index % 2),
         .super_group = two_levels ? 32 : 0,
@@ -338,9 +338,9 @@ static void test_lookup_is_refused(void **state)
                  TMAC_ERROR_FAMILY, "attach");
     CHECK_OK(tmac_tables_size(p.info.table_layout, COLS, 1, &bytes));
     void *tables = aligned_alloc(TMAC_TABLES_ALIGNMENT, (bytes + 63) / 64 * 64);
-    CHECK_STATUS(tmac_tables_build_part(exact, p.info.table_layout, &activations, 0, 1, tables,
-                                        bytes),
-                 TMAC_ERROR_FAMILY, "build");
+    CHECK_STATUS(
+        tmac_tables_build_part(exact, p.info.table_layout, &activations, 0, 1, tables, bytes),
+        TMAC_ERROR_FAMILY, "build");
     free(tables);
     problem_free(&p);
     tmac_context_free(exact);

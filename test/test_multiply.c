@@ -19,15 +19,22 @@ static uint64_t seed;
 
 /* rows, cols, group: partial tiles of 32 and 64 rows, partial steps, blocks and chunks; the last two have
  * super-groups that nested layouts take. */
-static const int64_t shapes[][3] = {{1, 16, 16},    {31, 48, 16},
-                                    {33, 1056, 32}, {65, 192, 64},
-                                    {100, 384, 128}, {129, 1280, 256},
-                                    {33, 1, TMAC_GROUP_ROW}, {65, 20, TMAC_GROUP_ROW},
-                                    {100, 1100, TMAC_GROUP_ROW}, {40, 2064, 16},
-                                    {33, 1152, 32}, {70, 2112, 16}};
+static const int64_t shapes[][3] = {{1, 16, 16},
+                                    {31, 48, 16},
+                                    {33, 1056, 32},
+                                    {65, 192, 64},
+                                    {100, 384, 128},
+                                    {129, 1280, 256},
+                                    {33, 1, TMAC_GROUP_ROW},
+                                    {65, 20, TMAC_GROUP_ROW},
+                                    {100, 1100, TMAC_GROUP_ROW},
+                                    {40, 2064, 16},
+                                    {33, 1152, 32},
+                                    {70, 2112, 16}};
 
 /* A problem of shape `shape`, all else varied by its number. */
-static bool problem_of(struct problem *p, size_t shape, int layout, tmac_width width, uint64_t index)
+static bool problem_of(struct problem *p, size_t shape, int layout, tmac_width width,
+                       uint64_t index)
 {
     struct rng rng = rng_stream(seed, 1, index);
     const int64_t group = shapes[shape][2];
@@ -42,7 +49,9 @@ static bool problem_of(struct problem *p, size_t shape, int layout, tmac_width w
         .scale_type = nested ? TMAC_SCALE_F16 : (tmac_scale_type)(index % 3),
         .zero = (tmac_zero)(index / 3 % 4),
         .sub = two_levels ? (tmac_sub_format)(1 + index / 2 % 2) : TMAC_SUB_NONE,
-        .super_group = !two_levels ? 0 : nested ? 4 * group : TMAC_GROUP_ROW,
+        .super_group = !two_levels ? 0
+                       : nested    ? 4 * group
+                                   : TMAC_GROUP_ROW,
     };
     return problem_new(p, &kind, (enum tmac_layout)layout, BATCH, &rng);
 }
@@ -138,7 +147,8 @@ static void test_instruction_sets(void **state)
 /* ---- row ranges ------------------------------------------------------------------------------ */
 
 static void check_range(const struct problem *p, const tmac_context *context,
-                        const tmac_weights *weights, const tmac_tables *tables, int64_t begin, int64_t end, int64_t batch)
+                        const tmac_weights *weights, const tmac_tables *tables, int64_t begin,
+                        int64_t end, int64_t batch)
 {
     struct result r;
     char what[64];
@@ -153,8 +163,9 @@ static void check_ranges_with(const struct problem *p, const tmac_context *conte
                               struct rng *rng)
 {
     const int64_t rows = p->matrix.kind.rows;
-    const int64_t fixed[][2] = {{0, 0},           {0, rows},    {rows, rows}, {rows - 1, rows},
-                                {rows / 2, rows}, {0, rows / 2}, {0, 1},       {rows / 3, rows / 2}};
+    const int64_t fixed[][2] = {{0, 0},           {0, rows},           {rows, rows},
+                                {rows - 1, rows}, {rows / 2, rows},    {0, rows / 2},
+                                {0, 1},           {rows / 3, rows / 2}};
     tmac_weights *weights = weights_in(context, p->weights);
     tmac_tables *tables = problem_tables(p, context, weights, batch);
 
@@ -168,8 +179,8 @@ static void check_ranges_with(const struct problem *p, const tmac_context *conte
     }
     for (int i = 0; i < 4; i++) {
         const int64_t begin = rng_between(rng, 0, (int)rows);
-        check_range(p, context, weights, tables, begin, begin + rng_between(rng, 0, (int)(rows - begin)),
-                    batch);
+        check_range(p, context, weights, tables, begin,
+                    begin + rng_between(rng, 0, (int)(rows - begin)), batch);
     }
     tmac_tables_free(tables);
     tmac_weights_free(weights);
@@ -261,9 +272,12 @@ static void test_matmul(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batch),          cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_row_ranges),
-        cmocka_unit_test(test_plain_calls),      cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_row_ranges),
+        cmocka_unit_test(test_plain_calls),
+        cmocka_unit_test(test_matmul),
     };
 
     seed = rng_environment_seed();

@@ -35,8 +35,7 @@ static const struct matrix_kind kind = {.rows = ROWS,
 
 static float *random_floats(struct rng *rng, size_t count)
 {
-    float *floats = aligned_alloc(TMAC_TABLES_ALIGNMENT,
-                                  (count * sizeof *floats + 63) / 64 * 64);
+    float *floats = aligned_alloc(TMAC_TABLES_ALIGNMENT, (count * sizeof *floats + 63) / 64 * 64);
 
     for (size_t i = 0; i < count; i++)
         floats[i] = rng_normal(rng);
@@ -219,13 +218,14 @@ static void check_outputs(const struct model *m, const struct variant *v, const 
         for (int64_t r = 0; r < stride; r++) {
             const size_t at = (size_t)(n * stride + r);
             const bool written = n < v->batch && r >= v->row_begin && r < end;
-            CHECK(written ? is_right(v, y, before, at, right[r], m->bias[r])
-                          : !memcmp((const char *)y + at * element,
-                                    (const char *)before + at * element, element),
-                  "type %d, accumulate %d, bias %d, tables %d, rows %d..%d, batch %d, team %d: input "
-                  "%d, row %d",
-                  (int)v->type, v->accumulate, v->bias, v->tables, (int)v->row_begin, (int)end,
-                  (int)v->batch, v->team, (int)n, (int)r);
+            CHECK(
+                written ? is_right(v, y, before, at, right[r], m->bias[r])
+                        : !memcmp((const char *)y + at * element,
+                                  (const char *)before + at * element, element),
+                "type %d, accumulate %d, bias %d, tables %d, rows %d..%d, batch %d, team %d: input "
+                "%d, row %d",
+                (int)v->type, v->accumulate, v->bias, v->tables, (int)v->row_begin, (int)end,
+                (int)v->batch, v->team, (int)n, (int)r);
         }
     }
 }
@@ -282,8 +282,12 @@ static void test_one_matrix(void **state)
             .accumulate = i / 3 % 2,
             .bias = i / 6 % 2,
             .tables = i / 12 % 2,
-            .row_begin = rows == 0 ? 0 : rows == 1 ? 32 : 33,
-            .row_end = rows == 0 ? 0 : rows == 1 ? 64 : 70,
+            .row_begin = rows == 0   ? 0
+                         : rows == 1 ? 32
+                                     : 33,
+            .row_end = rows == 0   ? 0
+                       : rows == 1 ? 64
+                                   : 70,
             .batch = batches[i / 72 % 4],
             .team = teams[i / 288],
         };
@@ -579,9 +583,9 @@ static void test_empty_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_matrix),    cmocka_unit_test(test_short_and_long_inputs),
-        cmocka_unit_test(test_experts),       cmocka_unit_test(test_bad_arguments),
-        cmocka_unit_test(test_bad_experts),   cmocka_unit_test(test_bad_teams),
+        cmocka_unit_test(test_one_matrix),  cmocka_unit_test(test_short_and_long_inputs),
+        cmocka_unit_test(test_experts),     cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_bad_experts), cmocka_unit_test(test_bad_teams),
         cmocka_unit_test(test_empty_batch),
     };
 

@@ -38,13 +38,29 @@ static uint8_t blocks[ROWS * COLS * 2];
 /* ---- one call on a stack of its own ---------------------------------------------------------- */
 
 enum call {
-    CREATE, QUERY, PACK, ATTACH, UNPACK, UNPACK_GGML, BUILD, GEMV, GEMM, MATMUL, MULTIPLY, EXPERTS,
-    TUNE, TUNING, CALLS
+    CREATE,
+    QUERY,
+    PACK,
+    ATTACH,
+    UNPACK,
+    UNPACK_GGML,
+    BUILD,
+    GEMV,
+    GEMM,
+    MATMUL,
+    MULTIPLY,
+    EXPERTS,
+    TUNE,
+    TUNING,
+    CALLS
 };
-static const char *const call_names[CALLS] = {
-    "context_create", "packed_query", "weights_pack", "weights_attach", "weights_unpack",
-    "weights_unpack_ggml", "tables_build", "gemv", "gemm", "matmul", "multiply",
-    "multiply, experts", "tune", "tuning_read, tuning_write"};
+static const char *const call_names[CALLS] = {"context_create", "packed_query",
+                                              "weights_pack",   "weights_attach",
+                                              "weights_unpack", "weights_unpack_ggml",
+                                              "tables_build",   "gemv",
+                                              "gemm",           "matmul",
+                                              "multiply",       "multiply, experts",
+                                              "tune",           "tuning_read, tuning_write"};
 
 /* What a call is made with; its own outputs are here too. */
 struct work {
@@ -240,7 +256,8 @@ static void measure_weights(struct work *w, const tmac_weights_desc *desc, int32
     measure(w, UNPACK, what);
     if (ggml_type >= 0)
         measure(w, UNPACK_GGML, what);
-    if (info.native || strcmp(tmac_context_isa(w->context), "scalar") == 0) /* slow once is enough */
+    if (info.native ||
+        strcmp(tmac_context_isa(w->context), "scalar") == 0) /* slow once is enough */
         measure_batches(w, info.native ? MAX_BATCH : 8, what);
     tmac_weights_free(w->weights);
 }

@@ -36,7 +36,8 @@ static const tmac_weights_desc empty_desc = {.struct_size = sizeof empty_desc};
 
 static void fixture_new(void)
 {
-    const struct matrix_kind kind = {.rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
     struct rng rng = rng_stream(7, 8, 9);
 
     f.info = (tmac_weights_info){.struct_size = sizeof f.info};

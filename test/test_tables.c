@@ -169,8 +169,7 @@ static void test_rebuilt(void **state)
         result_check(&r, &p, 0, ROWS, "rebuilt");
         result_new(&r, &p, batch == 1, ROWS);
         CHECK_STATUS(tmac_gemv(p.context, p.weights, tables, r.y),
-                     batch == 1 ? TMAC_OK : TMAC_ERROR_BATCH, "gemv of %d inputs",
-                     (int)batch);
+                     batch == 1 ? TMAC_OK : TMAC_ERROR_BATCH, "gemv of %d inputs", (int)batch);
         result_check(&r, &p, 0, ROWS, "gemv");
     }
     const tmac_activations more = problem_activations(&p, BATCH + 1);

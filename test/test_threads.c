@@ -91,11 +91,8 @@ static void run_workers(const struct problem *p, const tmac_context *shared, con
     struct worker workers[THREADS];
 
     for (int i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker){.problem = p,
-                                     .context = shared,
-                                     .weights = weights,
-                                     .tables = tables,
-                                     .number = i};
+        workers[i] = (struct worker){
+            .problem = p, .context = shared, .weights = weights, .tables = tables, .number = i};
         if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
             abort();
     }
@@ -162,7 +159,8 @@ static void *build_some(void *arg)
 static void test_plain_calls(void **state)
 {
     struct rng rng = rng_stream(1, 3, 0);
-    const struct matrix_kind kind = {.rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
+    const struct matrix_kind kind = {
+        .rows = ROWS, .cols = COLS, .width = TMAC_WIDTH_2, .group = 32};
     struct worker workers[THREADS];
     struct problem p;
 

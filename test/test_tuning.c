@@ -263,18 +263,12 @@ static void test_foreign(void **state)
 static void test_damaged(void **state)
 {
     static const char *const changes[][2] = {
-        {"tuning 1", "tuning 2"},
-        {"libtmac", "libtnac"},
-        {"isa 0x", "isa "},
-        {"isa 0x", "isa 0x-"},
-        {"isa 0x", "isa 0x-1 "},
-        {"isa 0x", "isa 0x "},
-        {"isa 0x", "isa 0xg"},
-        {"isa 0x", "isa 0x123456789"},
-        {"rows ", "rows x"},
-        {" layout ", " layout no"},
-        {"threads", "thread"},
-        {"cols ", "cols 99999999999999999999"},
+        {"tuning 1", "tuning 2"}, {"libtmac", "libtnac"},
+        {"isa 0x", "isa "},       {"isa 0x", "isa 0x-"},
+        {"isa 0x", "isa 0x-1 "},  {"isa 0x", "isa 0x "},
+        {"isa 0x", "isa 0xg"},    {"isa 0x", "isa 0x123456789"},
+        {"rows ", "rows x"},      {" layout ", " layout no"},
+        {"threads", "thread"},    {"cols ", "cols 99999999999999999999"},
         {"steps ", "steps 1 "},
     };
     struct text text;
@@ -306,8 +300,10 @@ static void test_all_or_nothing(void **state)
 
     (void)state;
     snprintf(line, sizeof line, "%s", choice);
-    memmove(strstr(line, "rows ") + 5, strstr(line, "rows ") + 6, strlen(strstr(line, "rows ") + 5));
-    snprintf(choice, sizeof text.at - (size_t)(choice - text.at), "%s%s", line, "isa 0x1 threads\n");
+    memmove(strstr(line, "rows ") + 5, strstr(line, "rows ") + 6,
+            strlen(strstr(line, "rows ") + 5));
+    snprintf(choice, sizeof text.at - (size_t)(choice - text.at), "%s%s", line,
+             "isa 0x1 threads\n");
     text.bytes = strlen(text.at);
     check_refused(&text, TMAC_ERROR_TUNING_DAMAGED, "a good line, and a bad one");
     text.bytes -= strlen("isa 0x1 threads\n");
@@ -400,10 +396,10 @@ static void test_bad_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measure),        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_choices),        cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_all_or_nothing),
-        cmocka_unit_test(test_random_bytes),   cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_measure),       cmocka_unit_test(test_room),
+        cmocka_unit_test(test_choices),       cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_random_bytes),  cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_bad_arguments),
     };
 

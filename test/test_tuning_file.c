@@ -191,7 +191,8 @@ static void test_replaced_as_a_whole(void **state)
     reader = fopen(path, "rb");
     CHECK(reader != NULL, "%s", path);
     CHECK(tuning_file_save(tuning, path, &status) == TUNING_FILE_OK, "replaced");
-    CHECK(fread(text, 1, sizeof text, reader) == 12 && memcmp(text, "the old text", 12) == 0, "old");
+    CHECK(fread(text, 1, sizeof text, reader) == 12 && memcmp(text, "the old text", 12) == 0,
+          "old");
     fclose(reader);
     CHECK(count_of(path) == 1, "new");
     CHECK(files_in(in_folder("whole")) == 1, "a file was left");
@@ -213,8 +214,10 @@ static void remove_all(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_saved_and_loaded), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_file),          cmocka_unit_test(test_users_file),
+        cmocka_unit_test(test_saved_and_loaded),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_users_file),
         cmocka_unit_test(test_replaced_as_a_whole),
     };
 

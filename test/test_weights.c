@@ -50,8 +50,10 @@ static int64_t choose_cols(const struct level *level, int which)
 
     if (unit < 0)
         return rows[which];
-    return which == 0 ? unit : which == 1 ? 3 * unit : which == 2 ? 5 * unit
-                                                                   : (1056 + unit - 1) / unit * unit;
+    return which == 0   ? unit
+           : which == 1 ? 3 * unit
+           : which == 2 ? 5 * unit
+                        : (1056 + unit - 1) / unit * unit;
 }
 
 static void check_unpacked(const tmac_weights *weights, const struct matrix *m, int64_t row_begin,
@@ -193,8 +195,8 @@ static void *pack_range(void *arg)
 {
     struct range_job *job = arg;
     check_spoil_stack();
-    job->status = tmac_packed_rows(job->context, job->desc, job->begin, job->end, job->packed,
-                                   job->bytes);
+    job->status =
+        tmac_packed_rows(job->context, job->desc, job->begin, job->end, job->packed, job->bytes);
     return NULL;
 }
 
@@ -333,7 +335,8 @@ static void test_packed_bytes(void **state)
                                              .cols = shape[1],
                                              .width = test_widths[variant % TEST_WIDTHS],
                                              .group = levels[l].group,
-                                             .scale_type = (tmac_scale_type)(variant / TEST_WIDTHS % 3),
+                                             .scale_type =
+                                                 (tmac_scale_type)(variant / TEST_WIDTHS % 3),
                                              .zero = (tmac_zero)(variant / (3 * TEST_WIDTHS) % 4),
                                              .sub = levels[l].sub,
                                              .super_group = levels[l].super_group};
@@ -371,10 +374,8 @@ static void test_packed_bytes_of_ggml(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind),
-        cmocka_unit_test(test_every_layout),
-        cmocka_unit_test(test_plain_packing),
-        cmocka_unit_test(test_packed_bytes),
+        cmocka_unit_test(test_every_kind),           cmocka_unit_test(test_every_layout),
+        cmocka_unit_test(test_plain_packing),        cmocka_unit_test(test_packed_bytes),
         cmocka_unit_test(test_packed_bytes_of_ggml),
     };
     int failures;

@@ -68,7 +68,8 @@ NEON_INLINE void direct_integer(const struct direct_block *block, const tmac_wid
         for (int i = 0; i < vectors; i++) {
             const int32x4_t low = vpaddlq_s16(sum[2 * i]), high = vpaddlq_s16(sum[2 * i + 1]);
             const int32x4_t rows = vpaddq_s32(low, high);
-            total[i] = width == TMAC_WIDTH_1 ? vsubq_s32(total[i], rows) : vaddq_s32(total[i], rows);
+            total[i] =
+                width == TMAC_WIDTH_1 ? vsubq_s32(total[i], rows) : vaddq_s32(total[i], rows);
         }
     }
 }

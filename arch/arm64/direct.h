@@ -45,9 +45,8 @@ NEON_INLINE void direct_rows(const struct tmac_tile *tile, const struct direct_b
             direct_group(tile, block, quad, n, width, batch, quads, part, NULL);
 }
 
-NEON_INLINE void direct_tile(const struct tmac_tile *tile, const tmac_width width,
-                             const int batch, const int quads, const bool halves,
-                             float32x4_t *acc)
+NEON_INLINE void direct_tile(const struct tmac_tile *tile, const tmac_width width, const int batch,
+                             const int quads, const bool halves, float32x4_t *acc)
 {
     const int stride = halves ? 1 : tile->block_k / TMAC_STEP_K;
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
@@ -70,7 +69,7 @@ NEON_INLINE void direct_tile(const struct tmac_tile *tile, const tmac_width widt
 
 /* One input keeps its results in registers. */
 NEON_INLINE void direct_input(const struct tmac_tile *tile, const tmac_width width,
-                               const bool halves)
+                              const bool halves)
 {
     float32x4_t acc[NEON_QUADS];
 

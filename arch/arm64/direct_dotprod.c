@@ -91,7 +91,7 @@ NEON_INLINE void direct_step_in_place(const uint8_t *cell, const int8_t *x, cons
 }
 
 NEON_INLINE void direct_one_input(const struct direct_block *block, const tmac_width width,
-                                   const enum neon_part part, int32x4_t *total)
+                                  const enum neon_part part, int32x4_t *total)
 {
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_DIRECT, width);
     int32x4_t sum[DIRECT_PLACES][4];

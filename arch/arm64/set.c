@@ -14,8 +14,8 @@
  *     cortex-a72   48   96         144   192      128  128  182  128
  *     cortex-a53   102  204        306   408      238  306  486  256 */
 static const struct tmac_kernel kernels[] = {
-    {"lookup_w1_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(1), TMAC_BATCHES_1_4_8, 25, .half = true,
-     .multiply = neon_lookup},
+    {"lookup_w1_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(1), TMAC_BATCHES_1_4_8, 25,
+     .half = true, .multiply = neon_lookup},
     {"direct_w4_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(4), ANY, 38, .multiply = neon_direct},
     {"lookup_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES_1_4_8, 40, .half = true, .multiply = neon_lookup},

@@ -18,8 +18,8 @@
 static const struct tmac_kernel kernels[] = {
     {"direct_dotprod", DOTPROD, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_PLANES, ANY, 30,
      .multiply = neon_direct_dotprod},
-    {"quad_dotprod", DOTPROD, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, ANY, 60,
-     .half = true, .multiply = neon_quad_dotprod},
+    {"quad_dotprod", DOTPROD, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, ANY, 60, .half = true,
+     .multiply = neon_quad_dotprod},
 };
 
 const struct tmac_set tmac_set_dotprod = {kernels, sizeof kernels / sizeof *kernels, NULL};

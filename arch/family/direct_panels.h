@@ -247,8 +247,8 @@ INLINE void pass_blocks(const struct run *run, struct pass *at, const struct pas
             pass_part(tile, at, kind, block, 0, GROUPS);
         } else {
             vec total[PASS_SUMS];
-            pass_steps(at, kind, left < block_steps ? left : block_steps,
-                       pass_chain(run, kind), total);
+            pass_steps(at, kind, left < block_steps ? left : block_steps, pass_chain(run, kind),
+                       total);
             pass_block(tile, at, kind, block, total);
         }
     }
@@ -397,9 +397,11 @@ static void many_panels(const struct tmac_tile *tile)
 
 /* ---- cells: the only panel -------------------------------------------------------------------- */
 
-enum { VECTORS_OF_2 = PASS_SUMS / 2 < ROW_VECTORS ? PASS_SUMS / 2 : ROW_VECTORS,
-       VECTORS_OF_4 = PASS_SUMS / 4 < ROW_VECTORS ? PASS_SUMS / 4 : ROW_VECTORS,
-       VECTORS_OF_8 = PASS_SUMS / 8 < ROW_VECTORS ? PASS_SUMS / 8 : ROW_VECTORS };
+enum {
+    VECTORS_OF_2 = PASS_SUMS / 2 < ROW_VECTORS ? PASS_SUMS / 2 : ROW_VECTORS,
+    VECTORS_OF_4 = PASS_SUMS / 4 < ROW_VECTORS ? PASS_SUMS / 4 : ROW_VECTORS,
+    VECTORS_OF_8 = PASS_SUMS / 8 < ROW_VECTORS ? PASS_SUMS / 8 : ROW_VECTORS
+};
 
 #define CELLS(bits, batch, size, name)                                                             \
     PASSES(cells_##bits##_##batch##_##name, batch, batch, VECTORS_OF_##batch, true,                \

@@ -108,9 +108,9 @@ INLINE vec step_pairs(const uint8_t *cell, const uint8_t *x, const tmac_width wi
         UNROLL
         for (int j = 0; j < in_byte; j++) {
             const int s = bits == GROUPS ? z / 4 : j;
-            const vec codes = in_byte == 1 ? field_codes(fields, width, 0)
-                                           : vec_and(fields, vec_bytes((char)(code_mask(width)
-                                                                              << bits * j)));
+            const vec codes =
+                in_byte == 1 ? field_codes(fields, width, 0)
+                             : vec_and(fields, vec_bytes((char)(code_mask(width) << bits * j)));
             sum[s] = dot(sum[s], codes, x, z + bits * j, width);
         }
     }

@@ -119,7 +119,8 @@ INLINE void halves_4(const uint8_t *cell, const uint8_t *x, const int v, const i
             const vec upper = vec_xor(codes, slice_vector(again, z, v + i));
             const vec shifted = vec_right16(upper, 4);
 
-            low[i] = z ? dot(low[i], codes, x, z, TMAC_WIDTH_4) : dot_start(codes, x, z, TMAC_WIDTH_4);
+            low[i] =
+                z ? dot(low[i], codes, x, z, TMAC_WIDTH_4) : dot_start(codes, x, z, TMAC_WIDTH_4);
             high[i] = z ? dot(high[i], shifted, x, 4 + z, TMAC_WIDTH_4)
                         : dot_start(shifted, x, 4 + z, TMAC_WIDTH_4);
         }
@@ -178,7 +179,8 @@ INLINE void step_halves(const uint8_t *cell, const uint8_t *x, const tmac_width 
                 const vec codes = field_codes(fields, width, j);
                 dot_sum *to = group < 4 ? &low[i] : &high[i];
 
-                *to = group % 4 ? dot(*to, codes, x, group, width) : dot_start(codes, x, group, width);
+                *to = group % 4 ? dot(*to, codes, x, group, width)
+                                : dot_start(codes, x, group, width);
             }
         }
     }

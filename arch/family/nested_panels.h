@@ -81,7 +81,7 @@ INLINE void nested_dots(const struct nested_pass *at, const struct nested_pass_k
                 dot_sum *to = &sum[n * kind.vectors + v];
 
                 *to = g == begin && start ? dot_start(codes[v], at->x, x, TMAC_WIDTH_4)
-                                                  : dot(*to, codes[v], at->x, x, TMAC_WIDTH_4);
+                                          : dot(*to, codes[v], at->x, x, TMAC_WIDTH_4);
             }
         }
     }
@@ -211,8 +211,7 @@ INLINE void nested_pass_block(const struct tmac_tile *tile, struct nested_pass *
         nested_others(at->other, at->group_sum, kind.batch, pairs, kind, others);
         UNROLL
         for (int i = 0; i < kind.inputs * kind.vectors; i++)
-            total[i] = vec_add32(total[i],
-                                 vec_mul32(others[i], vec_lanes((int32_t)tile->offset)));
+            total[i] = vec_add32(total[i], vec_mul32(others[i], vec_lanes((int32_t)tile->offset)));
     }
     nested_pass_floats(at, kind, at->scale + super, total);
     if (kind.minimum) {
@@ -336,8 +335,8 @@ typedef void nested_run_fn(struct nested_run *run);
     }
 #define NESTED_PANELS(batch, inputs, vectors)                                                      \
     NESTED_PASSES(panels_##batch##_16, batch, inputs, vectors, false, false, SCALED_SUMS)          \
-    NESTED_PASSES(panels_##batch##_16_minimum, batch, inputs, vectors, false, true, SCALED_SUMS)                \
-    NESTED_PASSES(panels_##batch##_32, batch, inputs, vectors, true, false, SCALED_SUMS)                        \
+    NESTED_PASSES(panels_##batch##_16_minimum, batch, inputs, vectors, false, true, SCALED_SUMS)   \
+    NESTED_PASSES(panels_##batch##_32, batch, inputs, vectors, true, false, SCALED_SUMS)           \
     NESTED_PASSES(panels_##batch##_32_minimum, batch, inputs, vectors, true, true, SCALED_SUMS)
 
 enum {

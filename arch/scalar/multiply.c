@@ -6,8 +6,8 @@
 
 static vecf group_scales(const void *scales, size_t group, const struct tmac_tile *tile, int row)
 {
-    return vecf_load((const float *)(const void *)((const uint8_t *)scales + group * tile->scale_stride) +
-                     row);
+    return vecf_load(
+        (const float *)(const void *)((const uint8_t *)scales + group * tile->scale_stride) + row);
 }
 
 /* Rows from `row` on, as many as a vector has. */

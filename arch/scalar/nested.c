@@ -119,7 +119,8 @@ static vecf multiply_rows(const struct tmac_tile *tile, add_block_fn *add_block,
     const int blocks = tile->steps * TMAC_STEP_K / tile->block_k;
 
     for (int block = 0; block < blocks; block++) {
-        const size_t at = (size_t)(block >> tile->block_shift) * tile->scale_stride + 2 * (size_t)row;
+        const size_t at =
+            (size_t)(block >> tile->block_shift) * tile->scale_stride + 2 * (size_t)row;
         struct float_rows rows = {.scale = vecf_load_f16((const uint8_t *)tile->scale + at)};
 
         if (tile->minimum)

@@ -18,8 +18,8 @@ static const struct tmac_kernel kernels[] = {
      .multiply = scalar_lookup},
     {"quad_scalar", TMAC_ISA_SCALAR, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, ANY, 904,
      .multiply = scalar_lookup},
-    {"nested_scalar", TMAC_ISA_SCALAR, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY), ANY, 905,
-     .multiply = scalar_nested},
+    {"nested_scalar", TMAC_ISA_SCALAR, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY), ANY,
+     905, .multiply = scalar_nested},
     {"nested_lookup_scalar", TMAC_ISA_SCALAR, TMAC_LAYOUT_NESTED_ROWS32,
      W(2) | W(3) | W(4) | W(TERNARY), ANY, 906, .multiply = scalar_nested_lookup},
 };

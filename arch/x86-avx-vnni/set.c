@@ -16,8 +16,8 @@ static const struct tmac_kernel kernels[] = {
      .multiply = avx_vnni_nested_centred},
     {"nested_avx_vnni", AVX_VNNI, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY), ANY, 54,
      .half = true, .multiply = avx_vnni_nested},
-    {"direct_avx_vnni", AVX_VNNI, TMAC_LAYOUT_DIRECT, W(2) | W(3) | W(4) | W(8) | W(TERNARY), ANY, 55,
-     .half = true, .multiply = avx_vnni_direct},
+    {"direct_avx_vnni", AVX_VNNI, TMAC_LAYOUT_DIRECT, W(2) | W(3) | W(4) | W(8) | W(TERNARY), ANY,
+     55, .half = true, .multiply = avx_vnni_direct},
     {"direct_w1_avx_vnni", AVX_VNNI, TMAC_LAYOUT_DIRECT, W(1), ANY, 70, .half = true,
      .multiply = avx_vnni_direct},
 };

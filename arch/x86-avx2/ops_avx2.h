@@ -329,13 +329,15 @@ INLINE vec vec_both_words(vec words, const int which)
 /* In every byte 4 times the number of its lane among the four of 128 bits. */
 INLINE vec vec_lane_rows(void)
 {
-    return _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+    return _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808,
+                             0x0c0c0c0c);
 }
 
 /* a, and in bytes where codes have `bit` (1 to 64) a + b. */
 INLINE vec vec_add8_where(vec codes, const char bit, vec a, vec b)
 {
-    const __m256i set = _mm256_cmpgt_epi8(_mm256_and_si256(codes, _mm256_set1_epi8(bit)), _mm256_setzero_si256());
+    const __m256i set =
+        _mm256_cmpgt_epi8(_mm256_and_si256(codes, _mm256_set1_epi8(bit)), _mm256_setzero_si256());
 
     return _mm256_add_epi8(a, _mm256_and_si256(set, b));
 }

@@ -85,10 +85,10 @@ void compare(const Sides &sides, const Outcomes &contexts, const Outcomes &weigh
     if (moved)
         tallies->moved = std::string(packed[OLD].layout) + " -> " + packed[NEW].layout;
     else
-        tallies->tiles.add(packed[OLD].tile_bytes == packed[NEW].tile_bytes &&
-                               std::memcmp(packed[OLD].tiles, packed[NEW].tiles,
-                                           packed[OLD].tile_bytes) == 0,
-                           at);
+        tallies->tiles.add(
+            packed[OLD].tile_bytes == packed[NEW].tile_bytes &&
+                std::memcmp(packed[OLD].tiles, packed[NEW].tiles, packed[OLD].tile_bytes) == 0,
+            at);
     for (int64_t batch : batches) {
         const std::vector<float> x = random_columns(shape.cols, batch);
         const Columns columns = {shape.cols, batch, x.data()};
@@ -113,8 +113,8 @@ void compare(const Sides &sides, const Outcomes &contexts, const Outcomes &weigh
 void print_difference(const std::string &name, const char *what, const Tally &tally)
 {
     if (tally.different)
-        std::printf("%s: %s differ in %d of %d, first at %s\n", name.c_str(), what,
-                    tally.different, tally.count, tally.first.c_str());
+        std::printf("%s: %s differ in %d of %d, first at %s\n", name.c_str(), what, tally.different,
+                    tally.count, tally.first.c_str());
 }
 
 void print(const std::string &name, const Tallies &tallies)
@@ -125,8 +125,8 @@ void print(const std::string &name, const Tallies &tallies)
     if (tallies.sizes_differ)
         std::printf("%s: tables differ in size\n", name.c_str());
     if (!tallies.moved.empty())
-        std::printf("%s: layout %s, tiles not compared; results differ in %d of %d\n",
-                    name.c_str(), tallies.moved.c_str(), tallies.moved_results.different,
+        std::printf("%s: layout %s, tiles not compared; results differ in %d of %d\n", name.c_str(),
+                    tallies.moved.c_str(), tallies.moved_results.different,
                     tallies.moved_results.count);
     std::fflush(stdout);
 }

@@ -107,8 +107,7 @@ std::vector<Format> make_formats()
     std::vector<Format> formats;
 
     for (const Block &block : blocks)
-        formats.push_back(
-            {block.name, block.type, 0, block.weights, Zero::Symmetric, block.quick});
+        formats.push_back({block.name, block.type, 0, block.weights, Zero::Symmetric, block.quick});
     for (int bits = 0; bits <= 4; bits++)
         for (int64_t group : {32, 128}) {
             const std::string name = std::string(names[bits]) + "/g" + std::to_string(group);

@@ -54,8 +54,7 @@ void *allocate(void *host, size_t size, size_t align)
     const size_t shift = memory->turn++ % 16 * 17 * 64;
     const size_t bytes =
         (size + shift + before + align + 2 * huge_page - 1) / huge_page * huge_page;
-    void *begin =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *begin = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (begin == MAP_FAILED)
         return nullptr;
@@ -131,14 +130,14 @@ void race(const Call (&calls)[2], double seconds, Times *times)
     for (int side : {OLD, NEW})
         calls[side]();
     for (;; repeats *= 2) {
-        sample = repeats * std::min(run_slice(calls[OLD], 1, repeats),
-                                    run_slice(calls[NEW], 1, repeats));
+        sample = repeats *
+                 std::min(run_slice(calls[OLD], 1, repeats), run_slice(calls[NEW], 1, repeats));
         if (sample > shortest_sample)
             break;
     }
     const int samples = static_cast<int>(std::clamp(slice_seconds / sample, 1.0, 20.0));
-    const int rounds = static_cast<int>(std::clamp(seconds / (4 * samples * sample),
-                                                   double{fewest_rounds}, double{most_rounds}));
+    const int rounds = static_cast<int>(
+        std::clamp(seconds / (4 * samples * sample), double{fewest_rounds}, double{most_rounds}));
     for (int round = 0; round < rounds; round++) {
         double sum[2] = {0, 0};
         for (int side : {OLD, NEW, NEW, OLD}) {
@@ -255,8 +254,8 @@ class Results
         std::printf("%-58s %10.1f %10.1f %7.3f %7.3f%s\n", name.c_str(), 1e6 * times.best[OLD],
                     1e6 * times.best[NEW], ratio, times.ratio_of_bests(), remark.c_str());
         std::fflush(stdout);
-        for (const std::string &key : {kind + " " + isa + " n" + std::to_string(batch),
-                                       kind + " " + isa, kind})
+        for (const std::string &key :
+             {kind + " " + isa + " n" + std::to_string(batch), kind + " " + isa, kind})
             means[key].add(ratio);
         all.add(ratio);
         if (ratio < slow)
@@ -384,8 +383,8 @@ struct Racer {
         if (!building)
             remark = changed("layout", packed[OLD].layout, packed[NEW].layout) +
                      changed("kernel", packed[OLD].kernel, packed[NEW].kernel);
-        const Times times = race_row(pair, batch, random_columns(shape.cols, batch), building,
-                                     options.seconds);
+        const Times times =
+            race_row(pair, batch, random_columns(shape.cols, batch), building, options.seconds);
         results.add(name, building ? "tables" : "multiply", isa, batch, times, remark);
     }
 };

@@ -40,8 +40,7 @@ static double time_one(struct phase *phase, size_t i, bool peer)
     if (peer && peer_ready(bench, matrix, phase->peers[i], batch))
         return -1;
     const double start = seconds_now();
-    if (peer ? multiply_peer(bench, matrix, phase->peers[i])
-             : multiply_tmac(bench, matrix, batch))
+    if (peer ? multiply_peer(bench, matrix, phase->peers[i]) : multiply_tmac(bench, matrix, batch))
         return -1;
     return seconds_now() - start;
 }

@@ -14,7 +14,8 @@
 
 #include "plugin.h"
 
-namespace {
+namespace
+{
 
 bool is_there_from_the_start()
 {
@@ -38,8 +39,8 @@ __attribute__((constructor)) void register_before_main()
     void *program = dlopen(nullptr, RTLD_LAZY);
     const auto find = reinterpret_cast<decltype(&ggml_backend_dev_by_type)>(
         dlsym(program, "ggml_backend_dev_by_type"));
-    const auto add = reinterpret_cast<decltype(&ggml_backend_register)>(
-        dlsym(program, "ggml_backend_register"));
+    const auto add =
+        reinterpret_cast<decltype(&ggml_backend_register)>(dlsym(program, "ggml_backend_register"));
 
     if (!find || !add) /* a program without ggml */
         return;

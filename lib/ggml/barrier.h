@@ -7,9 +7,11 @@
 
 #include <sched.h>
 
-namespace plugin {
+namespace plugin
+{
 
-class barrier {
+class barrier
+{
   public:
     /* Returns when `size` threads have called it. They are at work already, so waiting is short: it
      * spins, and gives way when it takes long, as on a machine with fewer cores than threads. */

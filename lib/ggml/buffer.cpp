@@ -13,8 +13,10 @@
 #include "host.h"
 #include "mapped_pages.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 constexpr size_t huge_page = size_t{2} << 20;
 
@@ -123,8 +125,8 @@ ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size)
     std::unique_ptr<contents> made(new (std::nothrow) contents);
 
     /* Sizes of 0 come from hosts that only ask what would be supported: no room is needed then. */
-    if (!made || !(made->base = static_cast<unsigned char *>(
-                       size ? aligned_alloc(huge_page, bytes) : aligned_alloc(128, 128))))
+    if (!made || !(made->base = static_cast<unsigned char *>(size ? aligned_alloc(huge_page, bytes)
+                                                                  : aligned_alloc(128, 128))))
         return nullptr;
     made->size = size;
     if (size)

@@ -6,7 +6,8 @@
 #include "ggml-backend-impl.h"
 #include "packed_tensor.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* The one buffer type; `device` and `context` are set by the way in that is used. */
 extern ggml_backend_buffer_type buffer_type;

@@ -10,8 +10,10 @@
 #include <cstring>
 #include <strings.h>
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* "0.25.1" and "0.25.7" are one version here: a patch changes no layout. */
 bool same_version()

@@ -2,7 +2,8 @@
 #ifndef TMAC_GGML_CREW_H
 #define TMAC_GGML_CREW_H
 
-namespace plugin {
+namespace plugin
+{
 
 /* The threads that compute an operation together; each calls with its own index. */
 struct crew {

@@ -6,7 +6,8 @@
 #include <cstring>
 #include <dlfcn.h>
 
-namespace plugin {
+namespace plugin
+{
 
 host ggml;
 
@@ -24,7 +25,8 @@ void log(ggml_log_level level, const char *format, ...)
         fprintf(stderr, "tmac: %s\n", text);
 }
 
-namespace {
+namespace
+{
 
 /* The library that an address lies in, or what the program itself offers. */
 void *library_of(const void *address)
@@ -42,7 +44,8 @@ struct finder {
     void *library;
     const char *missing;
 
-    template <typename function> void operator()(function &out, const char *name)
+    template <typename function>
+    void operator()(function &out, const char *name)
     {
         out = reinterpret_cast<function>(dlsym(library, name));
         if (!out && !missing)
@@ -105,8 +108,8 @@ bool find_cpu(const char **missing)
     find(ggml.omp_thread, "omp_get_thread_num");
     find(ggml.omp_threads, "omp_get_num_threads");
     find.missing = nullptr;
-    ggml.set_threads = reinterpret_cast<decltype(ggml.set_threads)>(
-        cpu_function("ggml_backend_set_n_threads"));
+    ggml.set_threads =
+        reinterpret_cast<decltype(ggml.set_threads)>(cpu_function("ggml_backend_set_n_threads"));
     *missing = "ggml_backend_set_n_threads";
     return ggml.set_threads != nullptr;
 }
@@ -138,8 +141,8 @@ ggml_backend_buffer_type_t *listed_buffer_types()
 
 bool host_uses_openmp()
 {
-    const auto features = reinterpret_cast<ggml_backend_get_features_t>(
-        cpu_function("ggml_backend_get_features"));
+    const auto features =
+        reinterpret_cast<ggml_backend_get_features_t>(cpu_function("ggml_backend_get_features"));
 
     if (features)
         for (const ggml_backend_feature *f = features(ggml.cpu->reg); f->name; f++)

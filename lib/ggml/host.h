@@ -17,7 +17,8 @@ extern "C" void ggml_log_internal(enum ggml_log_level level, const char *format,
 
 struct ggml_threadpool;
 
-namespace plugin {
+namespace plugin
+{
 
 struct host {
     /* libggml-base */

@@ -12,8 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* Looking a mapping up takes a tenth of a millisecond, as long as to pack so many bytes. */
 constexpr size_t least_size = size_t{256} << 10;

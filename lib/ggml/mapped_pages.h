@@ -4,7 +4,8 @@
 
 #include <cstddef>
 
-namespace plugin {
+namespace plugin
+{
 
 /* Memory that has been read once and is not needed again, as far as this process knows. If it is of a
  * mapped file, the process lets go of its pages: they stay in the system's cache, from where they

@@ -4,8 +4,10 @@
 #include "buffer.h"
 #include "work.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* The bytes from one input (of dimensions 1 to 3) to the next, or 0 if they are not all the same. */
 size_t input_stride(const ggml_tensor *t)
@@ -100,7 +102,7 @@ void gather(const crew &crew, const plan &p)
 
     for (int64_t n = crew.index; n < all; n += crew.size)
         gather_input(p.x, input_at(p.x, n % ne1, n / ne1 % ne2, n / (ne1 * ne2)),
-                      p.gathered + static_cast<size_t>(n) * p.x_stride);
+                     p.gathered + static_cast<size_t>(n) * p.x_stride);
     crew.barrier();
 }
 

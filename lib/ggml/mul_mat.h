@@ -7,7 +7,8 @@
 #include "crew.h"
 #include "ggml.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* MUL_MAT: y[i3][i2][n][m] = sum over k of w[i3 / r3][i2 / r2][m][k] * x[i3][i2][n][k], with r2, r3 how
  * many times as many matrices x has. */

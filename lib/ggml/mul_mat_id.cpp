@@ -7,14 +7,16 @@
 #include "mul_mat.h"
 #include "work.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 struct plan {
     const ggml_tensor *w, *x, *ids, *y;
     int64_t uses, tokens;
-    bool shared;  /* one input for all uses of a token */
-    bool gather;  /* inputs are copied first, for every position one unless they are shared */
+    bool shared;   /* one input for all uses of a token */
+    bool gather;   /* inputs are copied first, for every position one unless they are shared */
     int64_t batch; /* inputs */
     size_t x_stride;
     tmac_activations activations;
@@ -63,9 +65,9 @@ plan make_plan(const ggml_tensor *op, void *scratch)
                           : p.x->nb[p.shared ? 2 : 1];
     p.id = arena.take<int32_t>(static_cast<size_t>(p.tokens * p.uses));
     p.gathered = arena.take<char>(p.gather ? static_cast<size_t>(p.batch) * p.x_stride : 0);
-    p.activations = activations(p.x->type, p.x->ne[0], p.batch,
-                                p.gather ? p.gathered : static_cast<const char *>(p.x->data),
-                                p.x_stride);
+    p.activations =
+        activations(p.x->type, p.x->ne[0], p.batch,
+                    p.gather ? p.gathered : static_cast<const char *>(p.x->data), p.x_stride);
     p.args.struct_size = sizeof p.args;
     p.args.experts = packed_of(p.w)->matrices();
     p.args.expert_count = p.w->ne[2];
@@ -103,7 +105,7 @@ void gather(const crew &crew, const plan &p)
 
     for (int64_t n = crew.index; n < p.batch; n += crew.size)
         gather_input(p.x, input_at(p.x, n / uses, n % uses),
-                      p.gathered + static_cast<size_t>(n) * p.x_stride);
+                     p.gathered + static_cast<size_t>(n) * p.x_stride);
     crew.barrier();
 }
 

@@ -6,8 +6,10 @@
 #include "mul_mat.h"
 #include "packed_tensor.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 bool is_activation_type(ggml_type type)
 {
@@ -34,8 +36,8 @@ bool is_multiplication(const ggml_tensor *op)
         (!ids || ids->type != GGML_TYPE_I32 || w->ne[3] != 1 || x->ne[3] != 1 ||
          op->nb[2] != op->nb[1] * static_cast<size_t>(op->ne[1]) || ids->ne[0] % x->ne[1]))
         return false;
-    return is_activation_type(x->type) && x->ne[0] == w->ne[0] && is_result(op) &&
-           !w->view_src && (w->extra || is_packable(w));
+    return is_activation_type(x->type) && x->ne[0] == w->ne[0] && is_result(op) && !w->view_src &&
+           (w->extra || is_packable(w));
 }
 
 bool is_multiplication_of_packed(const ggml_tensor *op)

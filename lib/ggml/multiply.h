@@ -6,7 +6,8 @@
 #include "crew.h"
 #include "ggml.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* Can this operation be computed here, going by types and shapes? Its weights must be packable;
  * looks at no data, so it also holds for tensors that have none yet. */

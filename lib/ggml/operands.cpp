@@ -7,8 +7,10 @@
 #include "packed_tensor.h"
 #include "ways.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 bool is_packed_operand(const ggml_tensor *tensor)
 {

@@ -9,8 +9,10 @@
 #include "parallel.h"
 #include "tuning_file.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* Tuned choices of the user's own, where there are any. */
 tmac_context *make_engine(tmac_status *status)
@@ -50,8 +52,9 @@ bool query(const ggml_tensor *tensor, tmac_packed_plan *plan)
 
 bool can_pack(const ggml_tensor *tensor, tmac_packed_plan *plan)
 {
-    return tmac_format_find_ggml_type(tensor->type) >= 0 && !tensor->view_src && ggml.is_contiguous(tensor) &&
-           tensor->ne[1] > 0 && tensor->ne[2] > 0 && tensor->ne[3] > 0 && query(tensor, plan);
+    return tmac_format_find_ggml_type(tensor->type) >= 0 && !tensor->view_src &&
+           ggml.is_contiguous(tensor) && tensor->ne[1] > 0 && tensor->ne[2] > 0 &&
+           tensor->ne[3] > 0 && query(tensor, plan);
 }
 
 size_t align(size_t bytes)

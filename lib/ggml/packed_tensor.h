@@ -15,7 +15,8 @@
 #include "ggml.h"
 #include "tmac.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* The one context of the plug-in: one thread, since the host's threads share its work out. Null
  * where it could not be made; status says why. */
@@ -27,7 +28,8 @@ bool is_packable(const ggml_tensor *tensor);
 /* Memory for a tensor: for one that can, room for either form. */
 size_t tensor_bytes(const ggml_tensor *tensor);
 
-class packed_tensor {
+class packed_tensor
+{
   public:
     /* All rows zero or what the memory held. `data` stays the caller's. */
     static std::unique_ptr<packed_tensor> make(const ggml_tensor &tensor, void *data);
@@ -43,9 +45,15 @@ class packed_tensor {
     /* After the memory was overwritten from outside: all bytes are `byte`. */
     void restart(uint8_t byte);
 
-    bool is_packed() const { return packed; }
+    bool is_packed() const
+    {
+        return packed;
+    }
     /* The matrices [ne0, ne1], in the order of memory. */
-    const tmac_weights *const *matrices() const { return slices.data(); }
+    const tmac_weights *const *matrices() const
+    {
+        return slices.data();
+    }
 
     /* The same tensor as ggml blocks in memory of its own, for operations other than ours; made when
      * it is first asked for. Not for several threads at once. Null without memory. */
@@ -56,7 +64,10 @@ class packed_tensor {
     bool attach();
     void begin_slices();
     tmac_weights_desc describe(const void *blocks) const;
-    unsigned char *slice_data(size_t i) const { return data + i * slice_bytes; }
+    unsigned char *slice_data(size_t i) const
+    {
+        return data + i * slice_bytes;
+    }
     tmac_status pack(size_t slice, int64_t begin, int64_t end, const void *rows) const;
     tmac_status write_rows(const unsigned char *bytes, size_t offset, size_t size);
     tmac_status write_piece(const unsigned char *bytes, size_t offset, size_t size);

@@ -7,8 +7,10 @@
 
 #include <sched.h>
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 constexpr size_t max_threads = 16;
 

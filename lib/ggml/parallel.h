@@ -9,7 +9,8 @@
 
 #include "tmac.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* Calls task(begin, end) for parts of [0, count), on up to `useful` threads; TMAC_OK or what the
  * first part that failed returned. */

@@ -13,8 +13,10 @@
 #include "plugin.h"
 #include "ways.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 const char *registry_name(ggml_backend_reg_t)
 {
@@ -120,9 +122,8 @@ ggml_backend_reg_t start_once(const void *caller)
     return made;
 }
 
-ggml_backend_reg registry = {GGML_BACKEND_API_VERSION,
-                             {registry_name, no_devices, no_device, no_functions},
-                             nullptr};
+ggml_backend_reg registry = {
+    GGML_BACKEND_API_VERSION, {registry_name, no_devices, no_device, no_functions}, nullptr};
 
 } // namespace plugin
 

@@ -4,7 +4,8 @@
 
 #include "ggml-backend-impl.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* The plug-in's registry for the ggml that `caller`, an address, is part of; null where it is not to
  * be used. Starts the plug-in when it is called first. */

@@ -12,8 +12,10 @@
 #include "buffer.h"
 #include "host.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 constexpr int rows = 48, cols = 256, experts = 2, tokens = 3;
 constexpr int block_bytes = 18, blocks = cols / 32; /* Q4_0: f16 scale, 16 bytes of codes */
@@ -29,7 +31,10 @@ struct numbers {
 
 struct random {
     uint32_t state = 12345;
-    uint32_t next() { return state = state * 1664525u + 1013904223u; }
+    uint32_t next()
+    {
+        return state = state * 1664525u + 1013904223u;
+    }
 };
 
 /* Scales are 2^-4 .. 2^-1 exactly, whose halves have no more than an exponent. */

@@ -11,9 +11,11 @@
 #include "barrier.h"
 #include "multiply.h"
 
-namespace plugin {
+namespace plugin
+{
 
-class runner {
+class runner
+{
   public:
     /* Room for one operation; false without memory. Before the threads start. */
     bool reserve(const ggml_tensor *op)
@@ -34,7 +36,10 @@ class runner {
         multiply({index, size, scratch.get(), wait, &w}, op);
     }
 
-    void wait_for_all(int size) { threads.wait(size); }
+    void wait_for_all(int size)
+    {
+        threads.wait(size);
+    }
 
   private:
     struct waiting {

@@ -13,8 +13,10 @@
 #include "multiply.h"
 #include "runner.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* Hosts place weights by the first device's buffer type. Backends say they are of the second, whose
  * buffer type is the CPU's: so activations are where the CPU has them, and are not copied. */

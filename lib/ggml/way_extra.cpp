@@ -14,13 +14,20 @@
 /* The base classes' destructors, and so their tables of virtual functions, come from here: that they
  * be ggml's own is not needed, only that they look the same. Weak, for programs that have both linked
  * in. */
-namespace ggml::cpu {
-__attribute__((weak)) tensor_traits::~tensor_traits() {}
-__attribute__((weak)) extra_buffer_type::~extra_buffer_type() {}
+namespace ggml::cpu
+{
+__attribute__((weak)) tensor_traits::~tensor_traits()
+{
+}
+__attribute__((weak)) extra_buffer_type::~extra_buffer_type()
+{
+}
 } // namespace ggml::cpu
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 void wait(void *threads)
 {
@@ -28,7 +35,8 @@ void wait(void *threads)
 }
 
 /* Our multiplications. */
-class multiplication : public ggml::cpu::tensor_traits {
+class multiplication : public ggml::cpu::tensor_traits
+{
     bool work_size(int, const ggml_tensor *op, size_t &size) override
     {
         size = multiply_scratch(op);
@@ -44,8 +52,12 @@ class multiplication : public ggml::cpu::tensor_traits {
 
 /* All other operations on our weights: gives them plain operands, and leaves them to the CPU
  * backend. All threads come here, since none can have changed the operands before all are here. */
-class other_operation : public ggml::cpu::tensor_traits {
-    bool work_size(int, const ggml_tensor *, size_t &) override { return false; }
+class other_operation : public ggml::cpu::tensor_traits
+{
+    bool work_size(int, const ggml_tensor *, size_t &) override
+    {
+        return false;
+    }
 
     bool compute_forward(ggml_compute_params *params, ggml_tensor *op) override
     {
@@ -57,7 +69,8 @@ class other_operation : public ggml::cpu::tensor_traits {
     }
 };
 
-class buffer_traits : public ggml::cpu::extra_buffer_type {
+class buffer_traits : public ggml::cpu::extra_buffer_type
+{
     bool supports_op(ggml_backend_dev_t, const ggml_tensor *op) override
     {
         const ggml_tensor *x = op->src[1];

@@ -14,8 +14,10 @@
 #include "multiply.h"
 #include "runner.h"
 
-namespace plugin {
-namespace {
+namespace plugin
+{
+namespace
+{
 
 /* As ggml lays out the op_params of GGML_OP_CUSTOM (ggml-impl.h). */
 struct custom_params {

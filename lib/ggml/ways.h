@@ -14,7 +14,8 @@
 
 #include "ggml-backend-impl.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* Each takes the way, and proves that results are right. Null, or what stands against it; then nothing
  * of the host is changed. */

@@ -8,7 +8,8 @@
 
 #include "host.h"
 
-namespace plugin {
+namespace plugin
+{
 
 static tmac_activation_type activation_type(ggml_type type)
 {

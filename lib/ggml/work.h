@@ -10,22 +10,29 @@
 #include "ggml.h"
 #include "packed_tensor.h"
 
-namespace plugin {
+namespace plugin
+{
 
 /* Lays out scratch memory: the same calls give the size (without memory) and the addresses. */
-class arena {
+class arena
+{
   public:
-    explicit arena(void *memory = nullptr) : base((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64)
+    explicit arena(void *memory = nullptr)
+        : base((reinterpret_cast<uintptr_t>(memory) + 63) / 64 * 64)
     {
     }
 
-    template <typename item> item *take(size_t count)
+    template <typename item>
+    item *take(size_t count)
     {
         const size_t at = used;
         used += (count * sizeof(item) + 63) / 64 * 64;
         return reinterpret_cast<item *>(base + at);
     }
-    size_t bytes() const { return used + 64; }
+    size_t bytes() const
+    {
+        return used + 64;
+    }
 
   private:
     uintptr_t base;

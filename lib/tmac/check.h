@@ -4,8 +4,8 @@
 #define TMAC_LIB_CHECK_H
 
 #include "engine/handles.h"
-#include "layouts/packed.h"
 #include "engine/inputs.h"
+#include "layouts/packed.h"
 #include "tmac.h"
 
 #include <string.h>

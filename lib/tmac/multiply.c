@@ -71,8 +71,7 @@ tmac_status tmac_gemm_rows(const tmac_context *context, const tmac_weights *weig
     if ((status = check_tables(weights, tables)) ||
         (status = check_rows(weights->shape.spec.rows, row_begin, row_end)) ||
         (status = check_output(y, weights->shape.spec.rows, tables->batch, stride, sizeof *y)) ||
-        (status =
-             tmac_table_shape_init(&table_shape, tables->layout, tables->cols, tables->batch)))
+        (status = tmac_table_shape_init(&table_shape, tables->layout, tables->cols, tables->batch)))
         return status;
 
     const struct tmac_product product =
@@ -240,7 +239,7 @@ static tmac_status read_uses(struct request *request, bool with_data)
     if (with_data && job->batch && !args->ids)
         return TMAC_ERROR_NULL;
     return with_data && !tmac_is_aligned(args->ids, sizeof *args->ids) ? TMAC_ERROR_ALIGNMENT
-                                                                      : TMAC_OK;
+                                                                       : TMAC_OK;
 }
 
 static tmac_status read_request(const tmac_context *context, const tmac_multiply_args *given,
@@ -252,16 +251,17 @@ static tmac_status read_request(const tmac_context *context, const tmac_multiply
     memset(request, 0, sizeof *request);
     if (!context)
         return TMAC_ERROR_NULL;
-    if ((status = tmac_struct_read(&request->args, sizeof request->args, sizeof request->args,
-                                   given)))
+    if ((status =
+             tmac_struct_read(&request->args, sizeof request->args, sizeof request->args, given)))
         return status;
     request->job.context = context;
     request->job.args = args;
     if (args->output_type < TMAC_OUTPUT_F32 || args->output_type > TMAC_OUTPUT_BF16 ||
         (args->flags & ~TMAC_MULTIPLY_ACCUMULATE))
         return TMAC_ERROR_ENUM;
-    if ((args->team && (status = read_team(request, with_data))) || (status = read_weights(request)) ||
-        (status = read_inputs(request, with_data)) || (status = read_uses(request, with_data)))
+    if ((args->team && (status = read_team(request, with_data))) ||
+        (status = read_weights(request)) || (status = read_inputs(request, with_data)) ||
+        (status = read_uses(request, with_data)))
         return status;
     return check_rows(request->job.rows, args->row_begin,
                       args->row_end ? args->row_end : request->job.rows);

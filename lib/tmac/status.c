@@ -32,7 +32,8 @@ const char *tmac_status_text(tmac_status status)
         [TMAC_ERROR_SUB_SCALE] = "a sub-scale or sub-minimum is out of range for its format",
         [TMAC_ERROR_GGML_TYPE] = "this ggml type is not supported, or cannot hold these weights",
         [TMAC_ERROR_ISA] = "unknown instruction set name, or one that this machine lacks",
-        [TMAC_ERROR_FAMILY] = "there is no lookup of 8 bits and none in the exact mode, and a layout is of one family",
+        [TMAC_ERROR_FAMILY] = "there is no lookup of 8 bits and none in the exact mode, and a "
+                              "layout is of one family",
         [TMAC_ERROR_THREADS] =
             "the number of threads or parts, or the part's index, is out of range",
         [TMAC_ERROR_ROW_RANGE] = "the row range is reversed, out of range or not at a row step",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/threads.h"
 #include "check.h"
+#include "engine/threads.h"
 
 tmac_status tmac_tables_create(const tmac_context *context, const tmac_weights *weights,
                                int64_t max_batch, tmac_tables **out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/threads.h"
 #include "check.h"
+#include "engine/threads.h"
 
 tmac_status tmac_plan(const tmac_context *context, const tmac_weights_desc *given, bool with_data,
                       tmac_weights_desc *desc, struct tmac_source *source, struct tmac_shape *shape)
@@ -300,8 +300,8 @@ tmac_status tmac_weights_unpack(const tmac_weights *weights, int64_t row_begin, 
     if (!tmac_size_mul((size_t)stride, (size_t)(row_end - row_begin), &elements) ||
         elements > PTRDIFF_MAX / sizeof *out)
         return TMAC_ERROR_OVERFLOW;
-    tmac_unpack_rows(&weights->shape, weights->context->tools, weights->packed, row_begin,
-                     row_end, out, stride);
+    tmac_unpack_rows(&weights->shape, weights->context->tools, weights->packed, row_begin, row_end,
+                     out, stride);
     return TMAC_OK;
 }
 

@@ -35,8 +35,8 @@ static inline bool tmac_blocking_fits(const struct tmac_blocking *blocking,
 
     return blocking->batch > 0 && blocking->batch % TMAC_MAX_PANEL == 0 &&
            blocking->batch <= TMAC_GEMM_ASIDE && blocking->tiles > 0 &&
-           blocking->tiles <= TMAC_GEMM_ASIDE && floats <= TMAC_GEMM_ASIDE &&
-           blocking->steps > 0 && blocking->steps % 8 == 0 &&
+           blocking->tiles <= TMAC_GEMM_ASIDE && floats <= TMAC_GEMM_ASIDE && blocking->steps > 0 &&
+           blocking->steps % 8 == 0 &&
            (shape->spec.whole_row ||
             blocking->steps <= TMAC_GEMM_GROUPS * shape->spec.group / TMAC_STEP_K);
 }

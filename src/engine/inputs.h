@@ -16,7 +16,7 @@ struct tmac_table_shape {
     int64_t steps; /* whole blocks: the builders fill the last one */
     int64_t blocks;
     int64_t groups;
-    size_t step_bytes;   /* per input */
+    size_t step_bytes;  /* per input */
     size_t input_bytes; /* data, scales, sums and group sums, padded to 64 */
 };
 

@@ -170,9 +170,7 @@ static void build_tables(const struct tmac_job *job, int part, int parts)
 /* Products are counted by expert, or by position where these are multiplied one by one. */
 static int64_t product_count(const struct tmac_job *job)
 {
-    return !job->experts            ? 1
-           : job->state->one_by_one ? job->first[job->experts]
-                                    : job->experts;
+    return !job->experts ? 1 : job->state->one_by_one ? job->first[job->experts] : job->experts;
 }
 
 /* A product, and what it points to. */
@@ -192,8 +190,9 @@ static void part_init(const struct tmac_job *job, int64_t number, struct part *p
     const tmac_multiply_args *args = job->args;
     const int64_t *position = job->experts && job->state->one_by_one ? &job->order[number] : NULL;
     const int64_t expert = !job->experts ? 0 : position ? expert_at(job, *position) : number;
-    const struct group group =
-        group_of(job, position ? *position / args->uses : job->experts ? expert : 0);
+    const struct group group = group_of(job, position       ? *position / args->uses
+                                             : job->experts ? expert
+                                                            : 0);
     const struct tmac_weights *weights = job->experts ? expert_weights(job, expert) : job->weights;
     const int64_t first_row = job->experts && !args->experts ? expert * job->rows : 0;
 

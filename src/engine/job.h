@@ -11,8 +11,8 @@
 #define TMAC_JOB_H
 
 #include "engine/handles.h"
-#include "engine/split.h"
 #include "engine/inputs.h"
+#include "engine/split.h"
 
 /* What all threads of a job share, in the workspace. */
 struct tmac_job_state {
@@ -29,9 +29,9 @@ struct tmac_job {
     const struct tmac_weights *weights;  /* the matrix, or the first expert */
     uint32_t table_layout;
     int64_t cols, batch;
-    int64_t rows;      /* of the matrix or of an expert */
-    int64_t positions; /* outputs */
-    int64_t experts;   /* 0: no mixture */
+    int64_t rows;       /* of the matrix or of an expert */
+    int64_t positions;  /* outputs */
+    int64_t experts;    /* 0: no mixture */
     size_t input_bytes; /* of one input's tables; what several take together is no more */
     bool alone;         /* every thread of the team builds all tables for itself */
 

@@ -29,7 +29,7 @@ enum {
     INT8_BATCH = 128,
     LOOKUP_BATCH = 16,
     LOOKUP_ROWS = 512, /* of a block of tiles */
-    GEMV_STEPS = 128, /* where 32 groups of scales do not end a chunk before */
+    GEMV_STEPS = 128,  /* where 32 groups of scales do not end a chunk before */
     ENDLESS = 1 << 20
 };
 
@@ -59,16 +59,16 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
     const struct tmac_shape *shape = product->shape;
 
     if (batch <= TMAC_MAX_PANEL) {
-        const int64_t steps = scales_in_place(product, batch)
-                                  ? ENDLESS
-                                  : least(GEMV_STEPS, TMAC_GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
+        const int64_t steps =
+            scales_in_place(product, batch)
+                ? ENDLESS
+                : least(GEMV_STEPS, TMAC_GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
     if (product->blocking.batch) {
         const struct tmac_blocking *tuned = &product->blocking;
-        return (struct blocking){tuned->batch, tuned->tiles, int8 ? 1 : tuned->tiles,
-                                 tuned->steps};
+        return (struct blocking){tuned->batch, tuned->tiles, int8 ? 1 : tuned->tiles, tuned->steps};
     }
     if (int8)
         return (struct blocking){INT8_BATCH, 2, 1, 8};
@@ -224,16 +224,15 @@ static bool place_sums(const struct tmac_product *product, struct target *target
     const struct tmac_output *output = &product->output;
     const int64_t tile_rows = product->shape->tile_rows;
     const int64_t first = target->tile_begin * tile_rows, last = target->tile_end * tile_rows;
-    const bool in_y = target->tile_end - target->tile_begin == 1 && first >= row_begin &&
-                      last <= row_end &&
-                      target->input_end - target->input_begin <= TMAC_MAX_PANEL &&
-                      tmac_output_is_plain(output);
+    const bool in_y =
+        target->tile_end - target->tile_begin == 1 && first >= row_begin && last <= row_end &&
+        target->input_end - target->input_begin <= TMAC_MAX_PANEL && tmac_output_is_plain(output);
 
     target->sums = aside;
     target->stride = (size_t)(last - first);
     if (in_y) {
-        target->sums = (float *)output->y + target->input_begin * output->stride + first -
-                       product->first_row;
+        target->sums =
+            (float *)output->y + target->input_begin * output->stride + first - product->first_row;
         target->stride = (size_t)output->stride;
     }
     return in_y;

@@ -79,7 +79,8 @@ static void run_task(void *arg, int index)
 void tmac_split_run(const struct tmac_context *context, const struct tmac_product *product,
                     int64_t row_begin, int64_t row_end)
 {
-    const int threads = tmac_tasks(context, work_of(product, row_end - row_begin), TMAC_THREAD_WORK);
+    const int threads =
+        tmac_tasks(context, work_of(product, row_end - row_begin), TMAC_THREAD_WORK);
     struct run run = {product, tmac_split_of(product, row_begin, row_end, threads), {0}};
 
     tmac_pieces_start(&run.pieces, threads);

@@ -65,10 +65,8 @@ static tmac_status build_tables(const struct trial *trial)
     const struct tmac_table_shape *shape = &trial->table_shape;
     const size_t count = (size_t)shape->cols * (size_t)shape->batch;
     float *x = tmac_context_alloc(context, count * sizeof *x, TMAC_PACKED_ALIGNMENT);
-    const tmac_activations activations = {.struct_size = sizeof activations,
-                                          .cols = shape->cols,
-                                          .batch = shape->batch,
-                                          .data = x};
+    const tmac_activations activations = {
+        .struct_size = sizeof activations, .cols = shape->cols, .batch = shape->batch, .data = x};
     const struct tmac_table_source source = {.tools = context->tools,
                                              .shape = shape,
                                              .activations = &activations,
@@ -240,8 +238,7 @@ tmac_status tmac_tune_measure(const struct tmac_tuner *tuner, struct tmac_tuned 
     struct trial trial;
     tmac_status status;
 
-    best->key =
-        tmac_tuned_key(&tuner->spec, tuner->context->isa_mask, tuner->context->threads);
+    best->key = tmac_tuned_key(&tuner->spec, tuner->context->isa_mask, tuner->context->threads);
     if ((status = tune_layout(tuner, layouts, layout_count, layout_count + MAX_BLOCKINGS,
                               &best->layout)))
         return status;

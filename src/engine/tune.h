@@ -8,7 +8,7 @@
 struct tmac_tuner {
     const struct tmac_context *context;
     struct tmac_spec spec; /* all but the layout */
-    int64_t batch;       /* the layout is chosen for */
+    int64_t batch;         /* the layout is chosen for */
     double seconds;        /* for each candidate */
     tmac_progress_fn *progress;
     void *progress_host;

@@ -92,8 +92,8 @@ static void print_choice(const struct tmac_tuned *tuned, char text[TMAC_TUNING_M
              "isa 0x%" PRIx64 " threads %" PRId64 " rows %" PRId64 " cols %" PRId64
              " width %" PRId64 " group %" PRId64 " super %" PRId64 " scale %" PRId64
              " zero %" PRId64 " sub %" PRId64 " layout %s batch %d tiles %d steps %d",
-             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width,
-             key->group, key->super_group, key->scale_type, key->zero_kind, key->sub_format,
+             (uint64_t)key->isa_mask, key->threads, key->rows, key->cols, key->width, key->group,
+             key->super_group, key->scale_type, key->zero_kind, key->sub_format,
              tmac_layout_name(tuned->layout), blocking->batch, blocking->tiles, blocking->steps);
 }
 
@@ -128,8 +128,7 @@ static bool scan_choice(const char *line, struct tmac_tuned *tuned)
     if (sscanf(line,
                "isa 0x%8[0-9a-f] threads %18" SCNd64 " rows %18" SCNd64 " cols %18" SCNd64
                " width %18" SCNd64 " group %18" SCNd64 " super %18" SCNd64 " scale %18" SCNd64
-               " zero %18" SCNd64 " sub %18" SCNd64
-               " layout %15s batch %8d tiles %8d steps %8d%n",
+               " zero %18" SCNd64 " sub %18" SCNd64 " layout %15s batch %8d tiles %8d steps %8d%n",
                isa_mask, &key->threads, &key->rows, &key->cols, &key->width, &key->group,
                &key->super_group, &key->scale_type, &key->zero_kind, &key->sub_format, layout,
                &blocking->batch, &blocking->tiles, &blocking->steps, &end) != 14 ||

@@ -78,8 +78,8 @@ void weights_free(struct weights *w)
 /* The CPU comes last, as the scheduler wants it. */
 void session_new(struct session *s, int threads)
 {
-    const struct ggml_init_params params = {
-        64 * ggml_tensor_overhead() + ggml_graph_overhead(), NULL, true};
+    const struct ggml_init_params params = {64 * ggml_tensor_overhead() + ggml_graph_overhead(),
+                                            NULL, true};
     ggml_backend_dev_t own = ggml_backend_dev_by_name("TMAC");
 
     memset(s, 0, sizeof *s);

@@ -15,7 +15,8 @@
 
 #include "session.h"
 
-static const int64_t shape[4] = {512, 77, 3, 1}; /* 77 rows: two row steps and a part, three matrices */
+static const int64_t shape[4] = {512, 77, 3,
+                                 1}; /* 77 rows: two row steps and a part, three matrices */
 
 static void nothing(void *arg)
 {
@@ -152,8 +153,9 @@ static float *row_sums(struct ggml_tensor *w, int threads)
     float *sums;
 
     session_new(&s, threads);
-    ones = ggml_fill(s.context, ggml_new_tensor_4d(s.context, GGML_TYPE_F32, w->ne[0], 1, w->ne[2],
-                                                   w->ne[3]), 1.0f);
+    ones = ggml_fill(s.context,
+                     ggml_new_tensor_4d(s.context, GGML_TYPE_F32, w->ne[0], 1, w->ne[2], w->ne[3]),
+                     1.0f);
     sums = session_compute(&s, ggml_mul_mat(s.context, w, ones), nothing, NULL);
     session_free(&s);
     return sums;
@@ -320,10 +322,14 @@ static void test_mapped(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),       cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_backwards),   cmocka_unit_test(test_view),
-        cmocka_unit_test(test_clear),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_other_operations), cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_backwards),
+        cmocka_unit_test(test_view),
+        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_other_operations),
+        cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_mapped),
     };
 

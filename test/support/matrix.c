@@ -100,8 +100,7 @@ static void new_codes(struct matrix *m, struct rng *rng)
     const int64_t tight = dense ? (kind->cols * bits + 7) / 8 : kind->cols;
     const int64_t stride = tight + (kind->strides ? 5 : 0);
     const size_t bytes = (size_t)((kind->rows - 1) * stride + tight);
-    uint8_t *codes =
-        guard_new(&m->codes, bytes, 1, kind->odd ? GUARD_ODD : GUARD_END);
+    uint8_t *codes = guard_new(&m->codes, bytes, 1, kind->odd ? GUARD_ODD : GUARD_END);
 
     m->plain = malloc((size_t)(kind->rows * kind->cols));
     memset(codes, 0xff, bytes); /* what lies between the rows does not matter */
@@ -162,8 +161,7 @@ static void new_zeros(struct matrix *m, struct rng *rng)
         m->desc.zero = constants[rng_between(rng, 0, 5)];
         break;
     case TMAC_ZERO_POINT:
-        m->desc.zero_points =
-            new_bytes(m, &m->zero_points, 0, matrix_top_zero(m->kind.width), rng);
+        m->desc.zero_points = new_bytes(m, &m->zero_points, 0, matrix_top_zero(m->kind.width), rng);
         m->desc.zero_row_stride = m->kind.strides ? stride : 0;
         break;
     case TMAC_ZERO_MINIMUM:
@@ -282,9 +280,9 @@ const char *matrix_name(const struct matrix_kind *kind)
     static char name[200];
 
     snprintf(name, sizeof name, "%lld x %lld, width %s, %s, group %lld, %s, %s, %s super %lld%s%s",
-             (long long)kind->rows, (long long)kind->cols, test_width_name(kind->width), codes[kind->codes],
-             (long long)kind->group, scales[kind->scale_type], zeros[kind->zero], subs[kind->sub],
-             (long long)kind->super_group, kind->strides ? ", strides" : "",
-             kind->odd ? ", odd addresses" : "");
+             (long long)kind->rows, (long long)kind->cols, test_width_name(kind->width),
+             codes[kind->codes], (long long)kind->group, scales[kind->scale_type],
+             zeros[kind->zero], subs[kind->sub], (long long)kind->super_group,
+             kind->strides ? ", strides" : "", kind->odd ? ", odd addresses" : "");
     return name;
 }

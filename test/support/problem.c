@@ -75,8 +75,8 @@ void *problem_plain_tables(const struct problem *p, const tmac_context *context,
     tables = guard_new(guard, bytes, TMAC_TABLES_ALIGNMENT, GUARD_END);
     for (int32_t part = parts - 1; part >= 0; part--) {
         check_spoil_stack();
-        CHECK_OK(tmac_tables_build_part(context, p->info.table_layout, &x, part, parts, tables,
-                                        bytes));
+        CHECK_OK(
+            tmac_tables_build_part(context, p->info.table_layout, &x, part, parts, tables, bytes));
     }
     CHECK(guard_intact(guard), "%s: tables outside their memory", matrix_name(&p->matrix.kind));
     guard_seal(guard);
@@ -115,12 +115,11 @@ void result_check(struct result *r, const struct problem *p, int64_t row_begin, 
         const int64_t after = n == r->batch - 1 ? r->rows : r->stride;
         const int64_t at = (int64_t)check_floats(got + row_begin, want + row_begin, (size_t)rows);
         CHECK(at == rows, "%s, %s, %s: input %lld of %lld, row %lld: %.9g, expected %.9g", name,
-              p->info.layout, what, (long long)n, (long long)r->batch,
-              (long long)(row_begin + at), (double)got[row_begin + at],
-              (double)want[row_begin + at]);
+              p->info.layout, what, (long long)n, (long long)r->batch, (long long)(row_begin + at),
+              (double)got[row_begin + at], (double)want[row_begin + at]);
         CHECK(untouched(got, row_begin) && untouched(got + row_end, after - row_end),
-              "%s, %s, %s: input %lld: wrote other rows than asked for", name, p->info.layout,
-              what, (long long)n);
+              "%s, %s, %s: input %lld: wrote other rows than asked for", name, p->info.layout, what,
+              (long long)n);
     }
     guard_free(&r->guard);
 }

@@ -144,7 +144,7 @@ static void test_fork(void **state)
     tmac_context *context;
     tmac_weights *weights;
     const char *failed;
-    int status;
+    int status = -1;
 
     (void)state;
     matrix_new(&matrix, &kind, &rng);

@@ -92,7 +92,7 @@ size_t tensor_bytes(const ggml_tensor *tensor)
 }
 
 packed_tensor::packed_tensor(const ggml_tensor &tensor, void *memory)
-    : type(tensor.type), rows(tensor.ne[1]), cols(tensor.ne[0]), ne2(tensor.ne[2]),
+    : type(tensor.type), rows(tensor.ne[1]), cols(tensor.ne[0]),
       count(static_cast<size_t>(tensor.ne[2] * tensor.ne[3])),
       row_bytes(ggml.row_size(tensor.type, tensor.ne[0])), nbytes(ggml.nbytes(&tensor)),
       data(static_cast<unsigned char *>(memory))

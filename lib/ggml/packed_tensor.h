@@ -78,7 +78,7 @@ class packed_tensor
 
     ggml_type type;
     char name[GGML_MAX_NAME];
-    int64_t rows, cols, ne2;
+    int64_t rows, cols;
     size_t count, row_bytes, slice_bytes, nbytes;
     int64_t step;
     unsigned char *data;

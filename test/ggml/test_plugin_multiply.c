@@ -101,7 +101,9 @@ struct meaning {
 static struct matrix_numbers group_numbers(const tmac_weights_desc *desc,
                                            const struct tmac_groups *groups, int g)
 {
-    static const float symmetric[] = {0, 0.5f, 2, 4, 8, 1};
+    const float symmetric = desc->width == TMAC_WIDTH_1         ? 0.5f
+                            : desc->width == TMAC_WIDTH_TERNARY ? 1.0f
+                                                                : (float)(1 << (desc->width - 1));
     const int sub = desc->sub_format == TMAC_SUB_NONE ? 1
                     : desc->sub_format == TMAC_SUB_I8 ? (int8_t)groups->sub[g]
                                                       : groups->sub[g];
@@ -113,7 +115,7 @@ static struct matrix_numbers group_numbers(const tmac_weights_desc *desc,
     if (desc->zero_kind == TMAC_ZERO_MINIMUM)
         n.minimum = ggml_fp16_to_fp32((ggml_fp16_t)groups->minimum[g]) * (float)sub_minimum;
     else
-        n.zero = desc->zero_kind == TMAC_ZERO_CONSTANT ? desc->zero : symmetric[desc->width];
+        n.zero = desc->zero_kind == TMAC_ZERO_CONSTANT ? desc->zero : symmetric;
     return n;
 }
 

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Layout DIRECT, several inputs. A pass sums some row vectors times some inputs in registers. Where one
  * pass takes all inputs of the only panel it reads cells, else the codes of a few steps are unpacked once
- * for all passes and panels.
- *
- * Parameters: PASS_SUMS, the vectors x inputs of a pass; UNPACKED_INPUTS, how many of them are inputs
- * where codes are unpacked. */
+ * for all passes and panels. */
 #ifndef TMAC_DIRECT_PANELS_H
 #define TMAC_DIRECT_PANELS_H
 
 #include "direct_gemv.h"
 
 #include "ahead.h"
-
-/* What a template knows when it is compiled. */
-struct pass_kind {
-    int batch;           /* inputs of a panel */
-    int inputs, vectors; /* of the pass: at most PASS_SUMS together */
-    bool cells;
-    tmac_width width; /* unpacked: 8, 4, or 2 for those of 3 bits and less */
-    enum block_size size;
-    enum { NO_MINIMUM, MINIMUM, MAY_HAVE_MINIMUM } minimum;
-};
+#include "pass.h"
 
 enum { RUN_BLOCKS = 2 * UNPACKED_STEPS };
 
@@ -56,82 +44,11 @@ INLINE bool pass_is_aside(const struct pass_kind kind)
     return kind.inputs * kind.vectors <= 8;
 }
 
-INLINE size_t step_bytes(const struct pass_kind kind)
-{
-    return kind.cells ? tmac_cell_bytes(TMAC_LAYOUT_DIRECT, kind.width) : sizeof(struct unpacked);
-}
-
-/* Adds one group of 4 activations, or starts the sums with it. */
-INLINE void pass_group(const struct pass *at, const struct pass_kind kind, const int group,
-                       const bool start, const vec codes[], dot_sum sum[PASS_SUMS])
-{
-    UNROLL
-    for (int n = 0; n < kind.inputs; n++) {
-        UNROLL
-        for (int v = 0; v < kind.vectors; v++) {
-            const int x = group * kind.batch + n;
-            dot_sum *to = &sum[n * kind.vectors + v];
-            *to = start ? dot_start(codes[v], at->x, x, kind.width)
-                        : dot(*to, codes[v], at->x, x, kind.width);
-        }
-    }
-}
-
-INLINE void pass_cell(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, const bool start, dot_sum sum[PASS_SUMS])
-{
-    const int bits = field_bits(kind.width), in_byte = GROUPS / bits;
-
-    UNROLL
-    for (int z = 0; z < bits; z++) {
-        vec fields[ROW_VECTORS], codes[ROW_VECTORS];
-
-        UNROLL
-        for (int v = 0; v < kind.vectors; v++)
-            fields[v] = field_vector(at->codes, kind.width, z, v);
-        UNROLL
-        for (int j = 0; j < in_byte; j++) {
-            const int group = z + bits * j;
-
-            if (group < begin || group >= end)
-                continue;
-            UNROLL
-            for (int v = 0; v < kind.vectors; v++)
-                codes[v] = field_codes(fields[v], kind.width, j);
-            pass_group(at, kind, group, start && group == begin, codes, sum);
-        }
-    }
-}
-
-INLINE void pass_unpacked(const struct pass *at, const struct pass_kind kind, const int begin,
-                          const int end, const bool start, dot_sum sum[PASS_SUMS])
-{
-    UNROLL
-    for (int g = begin; g < end; g++) {
-        vec codes[ROW_VECTORS];
-
-        UNROLL
-        for (int v = 0; v < kind.vectors; v++) /* loaded once, where gcc would for every use */
-            codes[v] = vec_here(vec_load(at->codes + g * ROWS_BYTES + v * VEC_BYTES));
-        pass_group(at, kind, g, start && g == begin, codes, sum);
-    }
-}
-
-/* Adds groups [begin, end) of a step, or starts the sums with them. */
-INLINE void pass_step(const struct pass *at, const struct pass_kind kind, const int begin,
-                      const int end, const bool start, dot_sum sum[PASS_SUMS])
-{
-    if (kind.cells)
-        pass_cell(at, kind, begin, end, start, sum);
-    else
-        pass_unpacked(at, kind, begin, end, start, sum);
-}
-
 INLINE void pass_next(struct pass *at, const struct pass_kind kind)
 {
     if (kind.cells)
-        vec_prefetch(at->codes, step_bytes(kind));
-    at->codes = vec_opaque(at->codes + step_bytes(kind));
+        vec_prefetch(at->codes, pass_step_bytes(kind));
+    at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
     at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
 }
 
@@ -154,7 +71,7 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
         for (int i = 0; i < PASS_SUMS; i++)
             sum[i] = dot_zero();
         for (; steps > 0; steps--) {
-            pass_step(at, kind, 0, GROUPS, false, sum);
+            pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         sums_rows(sum, kind, total);
@@ -164,10 +81,10 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
     for (int i = 0; i < PASS_SUMS; i++)
         total[i] = vec_zero();
     for (; steps > 0; steps -= chain) {
-        pass_step(at, kind, 0, GROUPS, true, sum);
+        pass_step(at->codes, at->x, kind, 0, GROUPS, true, sum);
         pass_next(at, kind);
         for (int s = 1; s < chain && s < steps; s++) {
-            pass_step(at, kind, 0, GROUPS, false, sum);
+            pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
             pass_next(at, kind);
         }
         UNROLL
@@ -225,7 +142,7 @@ INLINE void pass_part(const struct tmac_tile *tile, struct pass *at, const struc
     dot_sum sum[PASS_SUMS];
     vec total[PASS_SUMS];
 
-    pass_step(at, kind, begin, end, true, sum);
+    pass_step(at->codes, at->x, kind, begin, end, true, sum);
     sums_rows(sum, kind, total);
     if (end == GROUPS)
         pass_next(at, kind);
@@ -338,7 +255,7 @@ typedef void run_fn(struct run *run);
 #define PASSES(name, ...)                                                                          \
     INSTANCE void name(struct run *run)                                                            \
     {                                                                                              \
-        run_passes(run, (struct pass_kind){__VA_ARGS__});                                          \
+        run_passes(run, (struct pass_kind){__VA_ARGS__, DIRECT_SUMS});                             \
     }
 
 /* ---- unpacked: panels of 8 -------------------------------------------------------------------- */

@@ -96,44 +96,38 @@ INLINE void lookup_gemv(const struct tmac_tile *tile, const struct lookup_kind k
  * Block by block, so that the split indices of a block (at most 4 KB) and the inputs' results (at most
  * 2 KB) stay in the first-level cache. */
 
-/* The results of all inputs while they are worked on: those in memory may lie apart by what makes
- * a core take one for the other (multiples of 4 KB). */
+/* The results of all inputs while they are worked on. Those in memory may lie apart by what makes a core take
+ * one for the other (multiples of 4 KB), so they are kept aside. Blocks of 128 are too few to copy them for. */
 struct results {
-    _Alignas(64) float y[TMAC_MAX_PANEL][TILE_ROWS];
+    float *y;
+    size_t stride;
 };
 
-INLINE void results_load(struct results *results, const struct tmac_tile *tile)
+INLINE void results_copy(const struct results *from, const struct results *to, int batch,
+                         bool accumulate)
 {
-    for (int n = 0; n < tile->batch; n++) {
+    for (int n = 0; n < batch; n++) {
         vecf rows[VECTORS];
 
-        rows_load(tile->y + (size_t)n * tile->y_stride, tile->accumulate, rows);
-        rows_store(rows, results->y[n]);
-    }
-}
-
-INLINE void results_store(const struct results *results, const struct tmac_tile *tile)
-{
-    for (int n = 0; n < tile->batch; n++) {
-        vecf rows[VECTORS];
-
-        rows_load(results->y[n], true, rows);
-        rows_store(rows, tile->y + (size_t)n * tile->y_stride);
+        rows_load(from->y + (size_t)n * from->stride, accumulate, rows);
+        rows_store(rows, to->y + (size_t)n * to->stride);
     }
 }
 
 INLINE void add_input(const struct tile_floats *floats, int number, int input,
-                      const vecf integers[VECTORS], struct results *results)
+                      const vecf integers[VECTORS], const struct results *results)
 {
+    float *y = results->y + (size_t)input * results->stride;
     vecf acc[VECTORS];
 
-    rows_load(results->y[input], true, acc);
+    rows_load(y, true, acc);
     add_block(floats, number, input, integers, acc);
-    rows_store(acc, results->y[input]);
+    rows_store(acc, y);
 }
 
 INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int number,
-                       const enum part part, const struct lookup_kind kind, struct results *results)
+                       const enum part part, const struct lookup_kind kind,
+                       const struct results *results)
 {
     const int inputs = inputs_of(kind);
 
@@ -149,7 +143,7 @@ INLINE void gemm_block(const struct tile_floats *floats, struct stream at, int n
 
 INLINE void gemm_rest(const struct tmac_tile *tile, const struct tile_floats *floats,
                       struct stream at, int number, int steps, lookup_rest_fn *rest,
-                      struct results *results)
+                      const struct results *results)
 {
     for (int n = 0; n < tile->batch; n++, at.tables += TABLE_STEP) {
         vecf rows[VECTORS];
@@ -167,20 +161,24 @@ INLINE void lookup_gemm(const struct tmac_tile *whole, const struct lookup_kind 
     _Alignas(64) uint8_t split[4 * 4 * 8 * TILE_ROWS];
     struct stream at = {tile.codes, tile.tables, (size_t)tile.batch * TABLE_STEP};
     int number = 0, left = tile.steps;
-    struct results results;
+    _Alignas(64) float room[TMAC_MAX_PANEL * TILE_ROWS];
+    const struct results y = {tile.y, tile.y_stride}, aside = {room, TILE_ROWS};
+    const struct results *results = steps == 4 ? &y : &aside;
 
-    results_load(&results, &tile);
+    if (results != &y || !tile.accumulate)
+        results_copy(&y, results, tile.batch, tile.accumulate);
     for (; left >= steps; left -= steps, at = stream_after(&at, steps, kind.width, false)) {
         const struct stream from = {split, at.tables, at.table_stride};
 
         lookup_split(at.codes, steps, kind.width, split);
         if (!kind.steps)
-            gemm_block(&floats, from, number++, LOW_HALF, kind, &results);
-        gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, &results);
+            gemm_block(&floats, from, number++, LOW_HALF, kind, results);
+        gemm_block(&floats, from, number++, kind.steps ? kind.whole : HIGH_HALF, kind, results);
     }
     if (steps > 1 && left > 0)
-        gemm_rest(whole, &floats, at, number, left, kind.rest, &results);
-    results_store(&results, &tile);
+        gemm_rest(whole, &floats, at, number, left, kind.rest, results);
+    if (results != &y)
+        results_copy(results, &y, tile.batch, true);
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */

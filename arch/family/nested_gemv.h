@@ -136,15 +136,20 @@ NESTED_GEMVS(3, 32, true)
 NESTED_GEMVS(4, 16, false)
 NESTED_GEMVS(4, 32, true)
 
+/* Where functions for a width are in their table. */
+static inline int nested_width(tmac_width width)
+{
+    return width == TMAC_WIDTH_TERNARY ? 0 : (int)width - 2;
+}
+
 static tmac_multiply_fn *nested_gemv_function(const struct tmac_tile *tile)
 {
     static tmac_multiply_fn *const functions[3][2][OWN_KINDS] = {
         {NESTED_NAMES(2, 16), NESTED_NAMES(2, 32)},
         {NESTED_NAMES(3, 16), NESTED_NAMES(3, 32)},
         {NESTED_NAMES(4, 16), NESTED_NAMES(4, 32)}};
-    const int width = tile->width == TMAC_WIDTH_TERNARY ? 2 : (int)tile->width;
 
-    return functions[width - 2][tile->nested.group_k == 32][own_kind(tile)];
+    return functions[nested_width(tile->width)][tile->nested.group_k == 32][own_kind(tile)];
 }
 
 #endif

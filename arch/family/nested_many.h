@@ -5,14 +5,14 @@
 
 #include "nested_panels.h"
 
-NESTED_PASSES(centred, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, true, false,
-              CENTRED_SUMS)
-NESTED_PASSES(centred_minimum, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, true, true,
-              CENTRED_SUMS)
-NESTED_PASSES(scaled, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, false, false,
-              SCALED_CODES)
-NESTED_PASSES(scaled_minimum, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, false, true,
-              SCALED_CODES)
+#define NESTED_MANY(name, minimum, how)                                                            \
+    NESTED_PASSES(name, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, false, TMAC_WIDTH_4, \
+                  ONE_STEP, minimum, how)
+
+NESTED_MANY(centred, NO_MINIMUM, CENTRED_SUMS)
+NESTED_MANY(centred_minimum, MINIMUM, CENTRED_SUMS)
+NESTED_MANY(scaled, NO_MINIMUM, SCALED_CODES)
+NESTED_MANY(scaled_minimum, MINIMUM, SCALED_CODES)
 
 /* Groups of 32. */
 static bool nested_centred_accepts(const struct tmac_spec *spec)
@@ -23,7 +23,7 @@ static bool nested_centred_accepts(const struct tmac_spec *spec)
 
 static void nested_centred(const struct tmac_tile *tile)
 {
-    all_runs(tile, NULL, tile->minimum ? centred_minimum : centred);
+    all_runs(tile, (struct nested_way){.passes = tile->minimum ? centred_minimum : centred});
 }
 
 /* 2 bits with minimums, 3 bits without. */
@@ -39,7 +39,7 @@ static void scale_run_2(struct nested_run *run)
 {
     const int group_k = run->tile->nested.group_k;
 
-    scale_codes(run->codes, run->sub, run->steps * TMAC_STEP_K / group_k, group_k == TMAC_STEP_K,
+    scale_codes(run->unpacked, run->sub, run->steps * TMAC_STEP_K / group_k, group_k == TMAC_STEP_K,
                 TMAC_WIDTH_2);
 }
 
@@ -47,16 +47,16 @@ static void scale_run_3(struct nested_run *run)
 {
     const int group_k = run->tile->nested.group_k;
 
-    scale_codes(run->codes, run->sub, run->steps * TMAC_STEP_K / group_k, group_k == TMAC_STEP_K,
+    scale_codes(run->unpacked, run->sub, run->steps * TMAC_STEP_K / group_k, group_k == TMAC_STEP_K,
                 TMAC_WIDTH_3);
 }
 
 static void nested_scaled(const struct tmac_tile *tile)
 {
     if (tile->minimum)
-        all_runs(tile, scale_run_2, scaled_minimum);
+        all_runs(tile, (struct nested_way){.prepare = scale_run_2, .passes = scaled_minimum});
     else
-        all_runs(tile, scale_run_3, scaled);
+        all_runs(tile, (struct nested_way){.prepare = scale_run_3, .passes = scaled});
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "ahead.h"
 #include "nested_scaled.h"
+#include "pass.h"
 
 enum {
     CENTRE = 7,
@@ -26,21 +27,13 @@ enum {
     RUN_STARTS = RUN_PAIRS * TMAC_MAX_PANEL
 };
 
-/* What a template knows when it is compiled. */
-struct nested_pass_kind {
-    int batch;           /* inputs of a panel */
-    int inputs, vectors; /* of the pass */
-    bool wide;           /* groups of 32, else 16 */
-    bool minimum;
-    enum { SCALED_SUMS, CENTRED_SUMS, SCALED_CODES } how;
-};
-
 /* A run of steps, whole blocks, for all panels. */
 struct nested_run {
     const struct tmac_tile *tile;
     int step, steps; /* the first, of the chunk */
     struct ahead ahead;
-    struct unpacked codes[UNPACKED_STEPS];
+    const uint8_t *codes; /* cells, or `unpacked` */
+    struct unpacked unpacked[UNPACKED_STEPS];
     _Alignas(64) uint8_t sub[RUN_GROUPS][ROW_VECTORS][VEC_BYTES];  /* for scale_group() */
     _Alignas(64) uint8_t other[RUN_PAIRS][ROW_VECTORS][VEC_BYTES]; /* pairs of words */
     _Alignas(64) uint8_t pair[RUN_PAIRS][ROW_VECTORS][VEC_BYTES];
@@ -62,33 +55,8 @@ struct nested_pass {
     size_t y_stride;
 };
 
-/* Adds 4-activation groups [begin, end) of the step at hand, or starts the sums with them. */
-INLINE void nested_dots(const struct nested_pass *at, const struct nested_pass_kind kind,
-                        const int begin, const int end, const bool start, dot_sum sum[PASS_SUMS])
-{
-    UNROLL
-    for (int g = begin; g < end; g++) {
-        vec codes[ROW_VECTORS];
-
-        UNROLL
-        for (int v = 0; v < kind.vectors; v++)
-            codes[v] = vec_here(vec_load(at->codes + g * ROWS_BYTES + v * VEC_BYTES));
-        UNROLL
-        for (int n = 0; n < kind.inputs; n++) {
-            UNROLL
-            for (int v = 0; v < kind.vectors; v++) {
-                const int x = g * kind.batch + n;
-                dot_sum *to = &sum[n * kind.vectors + v];
-
-                *to = g == begin && start ? dot_start(codes[v], at->x, x, TMAC_WIDTH_4)
-                                          : dot(*to, codes[v], at->x, x, TMAC_WIDTH_4);
-            }
-        }
-    }
-}
-
 /* Adds one sum per group, or per half of one, scaled. `total` is in memory where registers are short. */
-INLINE void nested_part(struct nested_pass *at, const struct nested_pass_kind kind, const int begin,
+INLINE void nested_part(struct nested_pass *at, const struct pass_kind kind, const int begin,
                         const int end, vec total[PASS_SUMS])
 {
     const bool centred = kind.how == CENTRED_SUMS;
@@ -99,7 +67,7 @@ INLINE void nested_part(struct nested_pass *at, const struct nested_pass_kind ki
         for (int i = 0; i < kind.inputs * kind.vectors; i++)
             sum[i] = vec_lanes(at->start[i / kind.vectors]);
     }
-    nested_dots(at, kind, begin, end, !centred, sum);
+    pass_step(at->codes, at->x, kind, begin, end, !centred, sum);
     UNROLL
     for (int v = 0; v < kind.vectors; v++) {
         const vec sub = vec_load(at->sub + v * VEC_BYTES);
@@ -112,14 +80,14 @@ INLINE void nested_part(struct nested_pass *at, const struct nested_pass_kind ki
     }
 }
 
-INLINE void nested_pass_step(struct nested_pass *at, const struct nested_pass_kind kind,
+INLINE void nested_pass_step(struct nested_pass *at, const struct pass_kind kind,
                              vec total[PASS_SUMS])
 {
-    if (kind.wide && group_parts(kind.how == CENTRED_SUMS) == 1) {
+    if (kind.size == ONE_STEP && group_parts(kind.how == CENTRED_SUMS) == 1) {
         nested_part(at, kind, 0, GROUPS, total);
     } else {
         nested_part(at, kind, 0, GROUPS / 2, total);
-        if (!kind.wide)
+        if (kind.size == HALF_STEP)
             at->sub += ROWS_BYTES;
         nested_part(at, kind, GROUPS / 2, GROUPS, total);
     }
@@ -128,7 +96,7 @@ INLINE void nested_pass_step(struct nested_pass *at, const struct nested_pass_ki
 
 /* Words of the pairs of a block times the sums of their activations. */
 INLINE void nested_others(const uint8_t *words, const int16_t *sums, const int stride, int pairs,
-                          const struct nested_pass_kind kind, vec total[PASS_SUMS])
+                          const struct pass_kind kind, vec total[PASS_SUMS])
 {
     UNROLL
     for (int i = 0; i < kind.inputs * kind.vectors; i++)
@@ -148,7 +116,7 @@ INLINE void nested_others(const uint8_t *words, const int16_t *sums, const int s
 }
 
 /* acc = fma(scale, act_scale * integer, acc) */
-INLINE void nested_pass_floats(const struct nested_pass *at, const struct nested_pass_kind kind,
+INLINE void nested_pass_floats(const struct nested_pass *at, const struct pass_kind kind,
                                const uint8_t *scales, const vec integers[PASS_SUMS])
 {
     float *y = at->y;
@@ -172,11 +140,11 @@ INLINE void nested_pass_floats(const struct nested_pass *at, const struct nested
 
 /* Sums of the codes of a block. */
 INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
-                          const struct nested_pass_kind kind, int pairs, vec total[PASS_SUMS])
+                          const struct pass_kind kind, int pairs, vec total[PASS_SUMS])
 {
     if (kind.how == CENTRED_SUMS) {
         nested_others(at->pair, at->lack, TMAC_MAX_PANEL, pairs, kind, total);
-    } else if (kind.how == SCALED_CODES && !kind.minimum) {
+    } else if (kind.how == SCALED_CODES && kind.minimum == NO_MINIMUM) {
         UNROLL
         for (int i = 0; i < kind.inputs * kind.vectors; i++)
             total[i] = vec_lanes(at->start[i / kind.vectors]);
@@ -188,22 +156,22 @@ INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
     }
     for (int k = 0; k < tile->block_k; k += TMAC_STEP_K) {
         if (kind.how == SCALED_CODES)
-            nested_dots(at, kind, 0, GROUPS, false, total);
+            pass_step(at->codes, at->x, kind, 0, GROUPS, false, total);
         else
             nested_pass_step(at, kind, total);
         if (kind.how == CENTRED_SUMS) /* two steps are a pair */
             at->start += k % 64 == 0 ? RUN_STARTS : TMAC_MAX_PANEL - RUN_STARTS;
-        at->codes = vec_opaque(at->codes + sizeof(struct unpacked));
+        at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
         at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
     }
 }
 
 /* One block, whose super-group's scales are `super` bytes on. */
 INLINE void nested_pass_block(const struct tmac_tile *tile, struct nested_pass *at,
-                              const struct nested_pass_kind kind, size_t super)
+                              const struct pass_kind kind, size_t super)
 {
     const int pairs = tile->block_k / (2 * tile->nested.group_k);
-    const bool offset = kind.how == SCALED_SUMS && !kind.minimum && tile->offset != 0;
+    const bool offset = kind.how == SCALED_SUMS && kind.minimum == NO_MINIMUM && tile->offset != 0;
     vec total[PASS_SUMS], others[PASS_SUMS];
 
     nested_totals(tile, at, kind, pairs, total);
@@ -214,7 +182,7 @@ INLINE void nested_pass_block(const struct tmac_tile *tile, struct nested_pass *
             total[i] = vec_add32(total[i], vec_mul32(others[i], vec_lanes((int32_t)tile->offset)));
     }
     nested_pass_floats(at, kind, at->scale + super, total);
-    if (kind.minimum) {
+    if (kind.minimum == MINIMUM) {
         nested_others(at->other, at->group_sum, kind.batch, pairs, kind, others);
         nested_pass_floats(at, kind, at->minimum + super, others);
     }
@@ -236,8 +204,8 @@ INLINE const int16_t *run_group_sums(const struct nested_run *run, int p, const 
 }
 
 /* One pass over a run: row vectors from v, inputs from n of panel p. */
-INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pass_kind kind, int p,
-                            int v, int n)
+INLINE void nested_run_pass(const struct nested_run *run, const struct pass_kind kind, int p, int v,
+                            int n)
 {
     const struct tmac_tile *tile = run->tile;
     const int first = run->step * TMAC_STEP_K / tile->block_k;
@@ -245,7 +213,7 @@ INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pa
     const size_t panel = (size_t)p * tile->panel_stride;
     const uint8_t *scale = (const uint8_t *)tile->scale + 2 * LANES * v;
     struct nested_pass at = {
-        .codes = run->codes[0].codes[0][v],
+        .codes = run->codes + v * VEC_BYTES,
         .x = tile->tables + panel + (size_t)(run->step * TMAC_STEP_K * kind.batch + 4 * n),
         .sub = run->sub[0][v],
         .other = run->other[0][v],
@@ -256,7 +224,7 @@ INLINE void nested_run_pass(const struct nested_run *run, const struct nested_pa
         .act_scale = (const float *)(const void *)((const uint8_t *)tile->act_scale + panel) +
                      first * kind.batch + n,
         .scale = scale,
-        .minimum = kind.minimum ? (const uint8_t *)tile->minimum + 2 * LANES * v : scale,
+        .minimum = kind.minimum == MINIMUM ? (const uint8_t *)tile->minimum + 2 * LANES * v : scale,
         .y = tile->y + (size_t)(p * kind.batch + n) * tile->y_stride + LANES * v,
         .y_stride = tile->y_stride,
     };
@@ -312,13 +280,13 @@ INLINE void run_centre(struct nested_run *run, int p)
     }
 }
 
-INLINE void nested_run_passes(struct nested_run *run, const struct nested_pass_kind kind)
+INLINE void nested_run_passes(struct nested_run *run, const struct pass_kind kind)
 {
     for (int p = 0; p < run->tile->panels; p++) {
         ahead_prefetch_part(&run->ahead);
         if (kind.how == CENTRED_SUMS)
             run_centre(run, p);
-        if (kind.how == SCALED_CODES && !kind.minimum)
+        if (kind.how == SCALED_CODES && kind.minimum == NO_MINIMUM)
             run_bias(run, p);
         for (int v = 0; v < ROW_VECTORS; v += kind.vectors)
             for (int n = 0; n < kind.batch; n += kind.inputs)
@@ -331,22 +299,27 @@ typedef void nested_run_fn(struct nested_run *run);
 #define NESTED_PASSES(name, ...)                                                                   \
     INSTANCE void name(struct nested_run *run)                                                     \
     {                                                                                              \
-        nested_run_passes(run, (struct nested_pass_kind){__VA_ARGS__});                            \
+        nested_run_passes(run, (struct pass_kind){__VA_ARGS__});                                   \
     }
-#define NESTED_PANELS(batch, inputs, vectors)                                                      \
-    NESTED_PASSES(panels_##batch##_16, batch, inputs, vectors, false, false, SCALED_SUMS)          \
-    NESTED_PASSES(panels_##batch##_16_minimum, batch, inputs, vectors, false, true, SCALED_SUMS)   \
-    NESTED_PASSES(panels_##batch##_32, batch, inputs, vectors, true, false, SCALED_SUMS)           \
-    NESTED_PASSES(panels_##batch##_32_minimum, batch, inputs, vectors, true, true, SCALED_SUMS)
+#define NESTED_SIZES(name, ...)                                                                    \
+    NESTED_PASSES(name##_16, __VA_ARGS__, HALF_STEP, NO_MINIMUM, SCALED_SUMS)                      \
+    NESTED_PASSES(name##_16_minimum, __VA_ARGS__, HALF_STEP, MINIMUM, SCALED_SUMS)                 \
+    NESTED_PASSES(name##_32, __VA_ARGS__, ONE_STEP, NO_MINIMUM, SCALED_SUMS)                       \
+    NESTED_PASSES(name##_32_minimum, __VA_ARGS__, ONE_STEP, MINIMUM, SCALED_SUMS)
+/* Few inputs read cells, of which nothing else would see the codes again. */
+#define NESTED_CELLS(bits)                                                                         \
+    NESTED_SIZES(cells_##bits##_2, 2, 2, NESTED_VECTORS, true, TMAC_WIDTH_##bits)                  \
+    NESTED_SIZES(cells_##bits##_4, 4, 4, NESTED_VECTORS, true, TMAC_WIDTH_##bits)
 
 enum {
     NESTED_VECTORS = PASS_SUMS / 4 < ROW_VECTORS ? PASS_SUMS / 4 : ROW_VECTORS,
     NESTED_VECTORS_OF_8 = PASS_SUMS / UNPACKED_INPUTS
 };
 
-NESTED_PANELS(2, 2, NESTED_VECTORS)
-NESTED_PANELS(4, 4, NESTED_VECTORS)
-NESTED_PANELS(8, UNPACKED_INPUTS, NESTED_VECTORS_OF_8)
+NESTED_CELLS(2)
+NESTED_CELLS(3)
+NESTED_CELLS(4)
+NESTED_SIZES(unpacked, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, false, TMAC_WIDTH_4)
 
 /* The words of all groups of a run. */
 INLINE void run_words(struct nested_run *run, const enum own_kind kind)
@@ -383,9 +356,14 @@ RUN_WORDS(words_u4_minimum, OWN_U4_MINIMUM)
 RUN_WORDS(words_i8, OWN_I8)
 RUN_WORDS(words_i8_minimum, OWN_I8_MINIMUM)
 
-/* All runs of a tile: `passes` multiplies one, after `prepare`, which may be NULL. Chunks start at super-groups,
- * and so does every run: 256 is a multiple of all. */
-static void all_runs(const struct tmac_tile *tile, nested_run_fn *prepare, nested_run_fn *passes)
+/* How a tile's runs are multiplied: by `passes`, after `prepare`, which may be NULL. */
+struct nested_way {
+    bool cells;
+    nested_run_fn *prepare, *passes;
+};
+
+/* All runs of a tile. Chunks start at super-groups, and so does every run: 256 is a multiple of all. */
+static void all_runs(const struct tmac_tile *tile, const struct nested_way way)
 {
     static nested_run_fn *const words[OWN_KINDS] = {words_u4, words_u4_minimum, words_i8,
                                                     words_i8_minimum};
@@ -402,23 +380,40 @@ static void all_runs(const struct tmac_tile *tile, nested_run_fn *prepare, neste
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
         run.ahead = ahead_of(cells + UNPACKED_STEPS * cell_bytes, UNPACKED_STEPS * cell_bytes,
                              tile->panels);
-        unpack_steps(run.codes, cells, run.steps, tile->width);
+        run.codes = way.cells ? cells : run.unpacked[0].codes[0][0];
+        if (!way.cells)
+            unpack_steps(run.unpacked, cells, run.steps, tile->width);
         words[own_kind(tile)](&run);
-        if (prepare)
-            prepare(&run);
-        passes(&run);
+        if (way.prepare)
+            way.prepare(&run);
+        way.passes(&run);
     }
 }
 
+#define NESTED_SIZE_NAMES(name)                                                                    \
+    {                                                                                              \
+        {name##_16, name##_16_minimum},                                                            \
+        {                                                                                          \
+            name##_32, name##_32_minimum                                                           \
+        }                                                                                          \
+    }
+
 static void nested_panels(const struct tmac_tile *tile)
 {
-    static nested_run_fn *const functions[3][2][2] = {
-        {{panels_2_16, panels_2_16_minimum}, {panels_2_32, panels_2_32_minimum}},
-        {{panels_4_16, panels_4_16_minimum}, {panels_4_32, panels_4_32_minimum}},
-        {{panels_8_16, panels_8_16_minimum}, {panels_8_32, panels_8_32_minimum}}};
+    /* [batch 2, 4][width][groups of 32][minimum] */
+    static nested_run_fn *const cells[2][3][2][2] = {
+        {NESTED_SIZE_NAMES(cells_2_2), NESTED_SIZE_NAMES(cells_3_2), NESTED_SIZE_NAMES(cells_4_2)},
+        {NESTED_SIZE_NAMES(cells_2_4), NESTED_SIZE_NAMES(cells_3_4), NESTED_SIZE_NAMES(cells_4_4)}};
+    static nested_run_fn *const unpacked[2][2] = NESTED_SIZE_NAMES(unpacked);
+    const bool wide = tile->nested.group_k == TMAC_STEP_K, minimum = tile->minimum != NULL;
 
-    all_runs(tile, NULL,
-             functions[tile->batch / 4][tile->nested.group_k == 32][tile->minimum != NULL]);
+    if (tile->batch == TMAC_MAX_PANEL)
+        all_runs(tile, (struct nested_way){.passes = unpacked[wide][minimum]});
+    else
+        all_runs(tile,
+                 (struct nested_way){
+                     .cells = true,
+                     .passes = cells[tile->batch / 4][nested_width(tile->width)][wide][minimum]});
 }
 
 #endif

@@ -123,6 +123,8 @@ INLINE struct sum16 digit_total(const struct stream *from, const int width, cons
 
     UNROLL
     for (int s = 0; s < fold; s++) {
+        if (!split && digit == 0)
+            vec_prefetch(codes + (size_t)s * step_bytes(width, false), step_bytes(width, false));
         sum[s] = digit_sum(codes + (size_t)s * step_bytes(width, split),
                            from->tables + (size_t)s * from->table_stride, width, part, split);
         if (s % 2)
@@ -170,8 +172,6 @@ INLINE void short_integers(const struct stream *at, const int steps, const int w
     struct sum16 sum;
 
     for (int s = 0; s < steps; s += fold, from = stream_after(&from, fold, width, split)) {
-        if (!split)
-            vec_prefetch(from.codes, step_bytes(width, false) * (size_t)fold);
         const struct sum16 more = total(&from, width, part, fold, split);
         sum = s ? sum16_add(sum, more) : more;
     }

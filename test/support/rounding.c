@@ -44,15 +44,15 @@ static double magnitude(const struct product *p, int64_t k)
 
 static void add_direct(struct rounding *r, const struct product *p, int64_t begin, int64_t end)
 {
-    double most = 0;
+    float most = 0; /* gcc 12 for arm64 crashes where this is a double */
 
     for (int64_t k = begin; k < end; k++)
-        most = fmax(most, fabs((double)p->x[k]));
+        most = fmaxf(most, fabsf(p->x[k]));
     for (int64_t k = begin; k < end; k++) {
         const struct matrix_numbers *n = &p->numbers[k];
         const double weight =
             (double)n->scale * (p->codes[k] - (double)n->zero) + (double)n->minimum;
-        add_steps(r, weight * most / 127);
+        add_steps(r, weight * (double)most / 127);
     }
 }
 

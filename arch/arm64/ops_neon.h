@@ -84,6 +84,11 @@ TEMPLATE vec vec_zero(void)
 }
 
 /* Lanes of 32 bits. */
+TEMPLATE vec vec_add32(vec a, vec b)
+{
+    return (vec)((uint32x4_t)a + (uint32x4_t)b);
+}
+
 TEMPLATE vecf vecf_convert(vec integers)
 {
     return vcvtq_f32_s32(vreinterpretq_s32_u8(integers));

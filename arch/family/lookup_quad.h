@@ -53,9 +53,18 @@ INLINE void quad_half(const uint8_t *plane, const uint8_t *tables, const bool hi
     }
 }
 
+/* Whether the high half-bytes have sums of their own, sum[1]: so few rows of one input are too few chains of
+ * vpdpbusd, whose links take 5 cycles where two ports need less than 4. */
+INLINE bool has_two_sums(const enum part part, const struct lookup_kind kind)
+{
+    return VECTORS < 4 && !kind.split && is_whole(part);
+}
+
 INLINE void quad_step(const struct stream *step, const enum part part,
                       const struct lookup_kind kind, vec sum[][VECTORS])
 {
+    const int high = has_two_sums(part, kind);
+
     if (!kind.split)
         vec_prefetch(step->codes, step_bytes(kind.width, false));
     QUAD_LOOP
@@ -66,7 +75,7 @@ INLINE void quad_step(const struct stream *step, const enum part part,
         if (part != HIGH_HALF)
             quad_half(plane, step->tables, false, weights, kind, sum);
         if (part != LOW_HALF)
-            quad_half(plane, step->tables, true, weights, kind, sum);
+            quad_half(plane, step->tables, true, weights, kind, sum + high);
     }
 }
 
@@ -77,7 +86,7 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
     struct stream step = *at;
     vec sum[MOST_INPUTS][VECTORS];
 
-    for (int n = 0; n < inputs_of(kind); n++)
+    for (int n = 0; n < inputs_of(kind) + has_two_sums(part, kind); n++)
         for (int i = 0; i < VECTORS; i++)
             sum[n][i] = vec_zero();
     if (is_long(kind)) { /* gcc would keep a second copy of the indices if this were unrolled */
@@ -88,6 +97,8 @@ INLINE void lookup_integers(const struct stream *at, const enum part part,
         for (int s = 0; s < steps; s++, step = stream_after(&step, 1, kind.width, kind.split))
             quad_step(&step, part, kind, sum);
     }
+    for (int i = 0; has_two_sums(part, kind) && i < VECTORS; i++)
+        sum[0][i] = vec_add32(sum[0][i], sum[1][i]);
     for (int n = 0; n < inputs_of(kind); n++)
         for (int i = 0; i < VECTORS; i++)
             rows[n][i] = vecf_convert(sum[n][i]);

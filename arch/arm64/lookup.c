@@ -37,6 +37,13 @@ INLINE uint8x16_t index_at(const uint8_t *plane, const int g, const int i, const
     return split ? byte : g < 4 ? vandq_u8(byte, vdupq_n_u8(15)) : vshrq_n_u8(byte, 4);
 }
 
+/* Keeps the compiler from regrouping the additions that lead to a sum, which takes registers. */
+INLINE uint16x8_t keep_order(uint16x8_t sum)
+{
+    __asm__("" : "+w"(sum));
+    return sum;
+}
+
 /* Adds what 16 rows have in tables a and b. */
 INLINE void add_pair(uint16x8_t sum[2], const uint8_t *tables, const int a, uint8x16_t index_a,
                      const int b, uint8x16_t index_b)
@@ -46,8 +53,8 @@ INLINE void add_pair(uint16x8_t sum[2], const uint8_t *tables, const int a, uint
 
     sum[0] = vaddq_u16(sum[0], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
     sum[1] = vaddq_u16(sum[1], vaddl_high_u8(va, vb));
-    NEON_OPAQUE(sum[0]);
-    NEON_OPAQUE(sum[1]);
+    sum[0] = keep_order(sum[0]);
+    sum[1] = keep_order(sum[1]);
 }
 
 /* One plane of one step: tables j and 4 + j, which share bytes of a cell, or those of one half. */
@@ -61,8 +68,8 @@ INLINE void add_step(uint16x8_t sum[][WORDS], const uint8_t *plane, const uint8_
         const int a = is_whole(part) ? pair : first + 2 * pair, b = is_whole(part) ? a + 4 : a + 1;
         uint8x16_t index_a[2], index_b[2];
 
-        if (kind.split)
-            NEON_FENCE();
+        if (kind.split) /* gcc would load all indices first, and spill them */
+            __asm__ volatile("");
         UNROLL
         for (int i = 0; i < 2; i++) {
             index_a[i] = index_at(plane, a, i, kind.split);

@@ -5,106 +5,228 @@
 
 #include "neon.h"
 
-#define TEMPLATE INLINE
+#include "family/inline.h"
+
+#include <arm_neon.h>
 
 enum { LANES = 4 /* floats of a vector */ };
 
 typedef uint8x16_t vec;
 typedef float32x4_t vecf;
 
-TEMPLATE vecf vecf_all(float number)
+INLINE vecf vecf_all(float number)
 {
     return vdupq_n_f32(number);
 }
 
-TEMPLATE vecf vecf_load(const float *from)
+INLINE vecf vecf_load(const float *from)
 {
     return vld1q_f32(from);
 }
 
-TEMPLATE void vecf_store(float *to, vecf v)
+INLINE void vecf_store(float *to, vecf v)
 {
     vst1q_f32(to, v);
 }
 
-TEMPLATE vecf vecf_add(vecf a, vecf b)
+INLINE vecf vecf_add(vecf a, vecf b)
 {
     return vaddq_f32(a, b);
 }
 
-TEMPLATE vecf vecf_mul(vecf a, vecf b)
+INLINE vecf vecf_mul(vecf a, vecf b)
 {
     return vmulq_f32(a, b);
 }
 
 /* a * b + c */
-TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
 {
     return vfmaq_f32(c, a, b);
 }
 
 /* Packed bytes have no alignment, so all loads of f16 are of bytes. */
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+INLINE vecf vecf_load_f16(const uint8_t *from)
 {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from)));
 }
 
 /* Scales of row vector v. */
-TEMPLATE vecf load_scales(const uint8_t *scales, const int v, const bool half)
+INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
 {
     return half ? vecf_load_f16(scales + 8 * v)
                 : vecf_load((const float *)(const void *)scales + 4 * v);
 }
 
 /* The value, such that the compiler cannot tell. */
-TEMPLATE vecf vecf_here(vecf v)
+INLINE vecf vecf_here(vecf v)
 {
-    NEON_OPAQUE(v);
+    __asm__("" : "+w"(v));
     return v;
 }
 
-TEMPLATE vec vec_load(const uint8_t *from)
+INLINE vec vec_load(const uint8_t *from)
 {
     return vld1q_u8(from);
 }
 
-TEMPLATE void vec_store(uint8_t *to, vec v)
+INLINE void vec_store(uint8_t *to, vec v)
 {
     vst1q_u8(to, v);
 }
 
-TEMPLATE vec vec_bytes(const char byte)
+INLINE vec vec_bytes(const char byte)
 {
     return vdupq_n_u8((uint8_t)byte);
 }
 
-TEMPLATE vec vec_zero(void)
+INLINE vec vec_zero(void)
 {
     return vdupq_n_u8(0);
 }
 
 /* Lanes of 32 bits. */
-TEMPLATE vec vec_add32(vec a, vec b)
-{
-    return (vec)((uint32x4_t)a + (uint32x4_t)b);
-}
-
-TEMPLATE vecf vecf_convert(vec integers)
+INLINE vecf vecf_convert(vec integers)
 {
     return vcvtq_f32_s32(vreinterpretq_s32_u8(integers));
 }
 
 /* What is read once is fetched ahead by the hardware of all cores that this was modelled for. */
-TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
+INLINE void vec_prefetch(const uint8_t *codes, const size_t bytes)
 {
     (void)codes;
     (void)bytes;
 }
 
-TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+INLINE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
 {
     (void)scales;
     (void)bytes;
+}
+
+/* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
+
+enum {
+    ROW_VECTORS = 8, /* of a tile of 32 rows */
+    VEC_BYTES = 16,
+    VEC_REGISTERS = 32,
+    BYTE_SHIFTS = true
+};
+
+/* The value, such that the compiler cannot tell. */
+INLINE vec vec_here(vec v)
+{
+    __asm__("" : "+w"(v));
+    return v;
+}
+
+/* The address, such that the compiler cannot tell. */
+INLINE const uint8_t *vec_opaque(const uint8_t *at)
+{
+    __asm__("" : "+r"(at));
+    return at;
+}
+
+INLINE vec vec_words(const short word)
+{
+    return vreinterpretq_u8_s16(vdupq_n_s16(word));
+}
+
+INLINE vec vec_lanes(const int32_t lane)
+{
+    return vreinterpretq_u8_s32(vdupq_n_s32(lane));
+}
+
+INLINE vec vec_broadcast4(const uint8_t *from)
+{
+    int32_t four;
+
+    memcpy(&four, from, sizeof four);
+    return vec_lanes(four);
+}
+
+INLINE vec vec_and(vec a, vec b)
+{
+    return a & b;
+}
+
+/* Bits of a where the mask has ones, else of b. */
+INLINE vec vec_select(vec mask, vec a, vec b)
+{
+    return vbslq_u8(mask, a, b);
+}
+
+INLINE vec vec_right_bytes(vec v, const int bits)
+{
+    return v >> (uint8_t)bits;
+}
+
+INLINE vec vec_left_bytes(vec v, const int bits)
+{
+    return v << (uint8_t)bits;
+}
+
+INLINE vec vec_right16(vec v, const int bits)
+{
+    return (vec)((uint16x8_t)v >> (uint16_t)bits);
+}
+
+INLINE vec vec_left32(vec v, const int bits)
+{
+    return (vec)((uint32x4_t)v << (uint32_t)bits);
+}
+
+/* With a sign. */
+INLINE vec vec_right32(vec v, const int bits)
+{
+    return (vec)((int32x4_t)v >> bits);
+}
+
+INLINE vec vec_add32(vec a, vec b)
+{
+    return (vec)((uint32x4_t)a + (uint32x4_t)b);
+}
+
+INLINE vec vec_sub32(vec a, vec b)
+{
+    return (vec)((uint32x4_t)a - (uint32x4_t)b);
+}
+
+INLINE vec vec_mul32(vec a, vec b)
+{
+    return (vec)((uint32x4_t)a * (uint32x4_t)b);
+}
+
+INLINE vec vec_mul_add32(vec sum, vec a, vec b)
+{
+    return (vec)vmlaq_u32((uint32x4_t)sum, (uint32x4_t)a, (uint32x4_t)b);
+}
+
+/* a.low * b.low + a.high * b.high, of the signed words of each lane */
+INLINE vec vec_madd16(vec a, vec b)
+{
+    const int16x8_t aw = vreinterpretq_s16_u8(a), bw = vreinterpretq_s16_u8(b);
+
+    return (vec)vpaddq_s32(vmull_s16(vget_low_s16(aw), vget_low_s16(bw)), vmull_high_s16(aw, bw));
+}
+
+INLINE vec vec_widen_u8(const uint8_t *from)
+{
+    return (vec)vmovl_u8(vld1_u8(from));
+}
+
+INLINE vec vec_widen_i8(const uint8_t *from)
+{
+    return (vec)vmovl_s8(vreinterpret_s8_u8(vld1_u8(from)));
+}
+
+INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const uint8_t *own,
+                              const size_t own_bytes)
+{
+    (void)codes;
+    (void)bytes;
+    (void)own;
+    (void)own_bytes;
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
@@ -119,12 +241,12 @@ typedef int8x16_t bytes16;
 #define vecf_fours(v, a, b, c, d) __builtin_shuffle(v, (uint32x4_t){a, b, c, d})
 #endif
 
-TEMPLATE veci veci_load_u16(const uint8_t *from)
+INLINE veci veci_load_u16(const uint8_t *from)
 {
     return (veci)vmovl_u16(vreinterpret_u16_u8(vld1_u8(from)));
 }
 
-TEMPLATE uint8x8_t load_4_bytes(const uint8_t *from)
+INLINE uint8x8_t load_4_bytes(const uint8_t *from)
 {
     uint32_t bytes;
 
@@ -132,39 +254,39 @@ TEMPLATE uint8x8_t load_4_bytes(const uint8_t *from)
     return vreinterpret_u8_u32(vdup_n_u32(bytes));
 }
 
-TEMPLATE veci veci_load_u8(const uint8_t *from)
+INLINE veci veci_load_u8(const uint8_t *from)
 {
     return (veci)vmovl_u16(vget_low_u16(vmovl_u8(load_4_bytes(from))));
 }
 
-TEMPLATE veci veci_load_i8(const uint8_t *from)
+INLINE veci veci_load_i8(const uint8_t *from)
 {
     return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(load_4_bytes(from)))));
 }
 
 /* To the nearest, ties to even. */
-TEMPLATE veci vecf_round(vecf v)
+INLINE veci vecf_round(vecf v)
 {
     return vcvtnq_s32_f32(v);
 }
 
-TEMPLATE veci veci_max(veci a, veci b)
+INLINE veci veci_max(veci a, veci b)
 {
     return vmaxq_s32(a, b);
 }
 
-TEMPLATE int32_t veci_most(veci v)
+INLINE int32_t veci_most(veci v)
 {
     return vmaxvq_s32(v);
 }
 
-TEMPLATE int8x8_t narrow(veci low, veci high)
+INLINE int8x8_t narrow(veci low, veci high)
 {
     return vmovn_s16(vcombine_s16(vmovn_s32(low), vmovn_s32(high)));
 }
 
 /* A table: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
-TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+INLINE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 {
     const int8x8_t half = narrow(low, high);
     const int8x16_t table = vcombine_s8(half, vrev64_s8(vneg_s8(half)));
@@ -173,11 +295,11 @@ TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 }
 
 /* 16 floats times `factor`, rounded: -128..127. */
-TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+INLINE bytes16 bytes16_quantize(const float *x, float factor)
 {
     veci rounded[4];
 
-    NEON_UNROLL
+    UNROLL
     for (int i = 0; i < 4; i++)
         rounded[i] = vecf_round(vecf_load(x + 4 * i) * factor);
     return vcombine_s8(narrow(rounded[0], rounded[1]), narrow(rounded[2], rounded[3]));
@@ -186,12 +308,12 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
 /* Sums of `count` int8. */
 typedef int16x8_t sums16;
 
-TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+INLINE sums16 sums16_add(sums16 sums, bytes16 bytes)
 {
     return vpadalq_s8(sums, bytes);
 }
 
-TEMPLATE int32_t sums16_total(sums16 sums, int count)
+INLINE int32_t sums16_total(sums16 sums, int count)
 {
     (void)count;
     return vaddlvq_s16(sums);

@@ -4,7 +4,7 @@
 #include "neon.h"
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
-#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
+#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY)
 
 /* Cycles for a cell of 32 rows and 32 activations, one input, as llvm-mca 19 models the inner
  * loops of gcc 12 -O3:
@@ -16,11 +16,14 @@
 static const struct tmac_kernel kernels[] = {
     {"lookup_w1_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(1), TMAC_BATCHES_1_4_8, 25,
      .half = true, .multiply = neon_lookup},
-    {"direct_w4_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(4), ANY, 38, .multiply = neon_direct},
+    {"nested_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY), ANY, 35,
+     .half = true, .multiply = neon_nested},
+    {"direct_w4_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(4) | W(8), ANY, 38, .half = true,
+     .multiply = neon_direct},
     {"lookup_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_ROWS32, W(2) | W(3) | W(4) | W(TERNARY),
      TMAC_BATCHES_1_4_8, 40, .half = true, .multiply = neon_lookup},
     {"direct_neon", TMAC_ISA_ARM64, TMAC_LAYOUT_DIRECT, W(1) | W(2) | W(3) | W(TERNARY), ANY, 50,
-     .multiply = neon_direct},
+     .half = true, .multiply = neon_direct},
 };
 
 const struct tmac_set tmac_set_neon = {kernels, sizeof kernels / sizeof *kernels, &neon_tools};

@@ -3,7 +3,8 @@
 
 #include "neon.h"
 
-#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_8)
+#define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
+#define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY)
 #define DOTPROD (TMAC_ISA_ARM64 | TMAC_ISA_ARM64_DOTPROD)
 
 /* Cycles for a cell of 32 rows and 32 activations, modelled as in set.c:
@@ -16,10 +17,12 @@
  *
  * QUAD takes 50 cycles a plane on neoverse-n1. */
 static const struct tmac_kernel kernels[] = {
-    {"direct_dotprod", DOTPROD, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_PLANES, ANY, 30,
+    {"nested_dotprod", DOTPROD, TMAC_LAYOUT_NESTED, W(2) | W(3) | W(4) | W(TERNARY), ANY, 20,
+     .half = true, .multiply = neon_nested_dotprod},
+    {"direct_dotprod", DOTPROD, TMAC_LAYOUT_DIRECT, TMAC_WIDTHS_ALL, ANY, 30, .half = true,
      .multiply = neon_direct_dotprod},
-    {"quad_dotprod", DOTPROD, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, ANY, 60, .half = true,
-     .multiply = neon_quad_dotprod},
+    {"quad_dotprod", DOTPROD, TMAC_LAYOUT_QUAD, TMAC_WIDTHS_PLANES, TMAC_BATCHES_1_4_8, 60,
+     .half = true, .multiply = neon_quad_dotprod},
 };
 
 const struct tmac_set tmac_set_dotprod = {kernels, sizeof kernels / sizeof *kernels, NULL};

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Prefetching by kernels of many panels. The cells of the next steps are wanted when all panels are done
  * with these: every panel fetches its part of them, for all at once would wait for each other. */
-#ifndef TMAC_X86_AHEAD_H
-#define TMAC_X86_AHEAD_H
+#ifndef TMAC_AHEAD_H
+#define TMAC_AHEAD_H
 
-#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,7 +26,7 @@ static inline void ahead_prefetch_part(struct ahead *ahead)
     const char *end = at + ahead->part < ahead->end ? at + ahead->part : ahead->end;
 
     for (; at < end; at += 64)
-        _mm_prefetch(at, _MM_HINT_T1);
+        __builtin_prefetch(at, 0, 2); /* into the second level */
     ahead->at = at;
 }
 

@@ -10,7 +10,8 @@
  *             high slice    bit 2f + z: the third bit of that group
  *             fields        .. H2 f2 f2 .. H0 f0 f0     or .. H3 f3 f3 .. H1 f1 f1, as fields of 4 bits
  *
- * Parameters, of the tier: ROW_VECTORS, VEC_BYTES, vec and its operations. */
+ * Parameters, of the tier: ROW_VECTORS, VEC_BYTES, vec and its operations; BYTE_SHIFTS, whether vec_right_bytes()
+ * shifts byte by byte. */
 #ifndef TMAC_CODES_H
 #define TMAC_CODES_H
 
@@ -32,11 +33,11 @@ INLINE int code_mask(const tmac_width width)
     return (1 << tmac_width_bits(width)) - 1;
 }
 
-/* Moves what is at bit `from` of every byte to bit `to`. Bits of the neighbour come in. */
+/* Moves what is at bit `from` of every byte to bit `to`. Bits of the neighbour come in, but for BYTE_SHIFTS. */
 INLINE vec fields_moved(vec fields, const int from, const int to)
 {
-    return from > to   ? vec_right16(fields, from - to)
-           : from < to ? vec_left16(fields, to - from)
+    return from > to   ? vec_right_bytes(fields, from - to)
+           : from < to ? vec_left_bytes(fields, to - from)
                        : fields;
 }
 
@@ -65,10 +66,12 @@ INLINE vec field_vector(const uint8_t *cell, const tmac_width width, const int z
 INLINE vec field_codes(vec fields, const tmac_width width, const int j)
 {
     const int bits = field_bits(width);
+    const vec moved = fields_moved(fields, j * bits, 0);
+    const bool is_last = (j + 1) * bits == 8, is_clean = bits == 8 || BYTE_SHIFTS;
 
-    if (bits == 8 && tmac_slice_high(width) == 0)
-        return fields;
-    return vec_and(fields_moved(fields, j * bits, 0), vec_bytes((char)code_mask(width)));
+    if (is_last && is_clean && tmac_slice_high(width) == 0)
+        return moved;
+    return vec_and(moved, vec_bytes((char)code_mask(width)));
 }
 
 /* ---- unpacked ---------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ INLINE vec codes_in_place(vec fields, const tmac_width width, const int j, const
 {
     const int bits = field_bits(width), place = j % places;
 
-    if (places == 1)
+    if (place == 0)
         return field_codes(fields, width, j);
     return vec_and(fields_moved(fields, (j - place) * bits, 0),
                    vec_bytes((char)(code_mask(width) << place * bits)));

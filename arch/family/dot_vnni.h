@@ -17,6 +17,12 @@ INLINE dot_sum dot_zero(void)
     return vec_zero();
 }
 
+/* A sum that starts from numbers of 32 bits. */
+INLINE dot_sum dot_from(vec lanes)
+{
+    return lanes;
+}
+
 /* Adds codes times the four activations `at` of x. */
 INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
 {

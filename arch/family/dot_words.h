@@ -19,6 +19,12 @@ INLINE dot_sum dot_zero(void)
     return vec_zero();
 }
 
+/* Not from 32 bits, as others do: no words could hold these. */
+INLINE dot_sum dot_from(vec lanes)
+{
+    return lanes;
+}
+
 /* Codes times the four activations `at` of x. */
 INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_width width)
 {

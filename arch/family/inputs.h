@@ -16,19 +16,19 @@
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* What multiplies values on their way to int8; 0 for a block that counts as zero or is not finite. */
-TEMPLATE float block_factor(float max)
+INLINE float block_factor(float max)
 {
     return max >= TMAC_TINY && max <= FLT_MAX ? 127.0f / max : 0.0f;
 }
 
 /* 0 for a block that counts as zero, NaN for one that is not finite. */
-TEMPLATE float block_meta(float max, float value)
+INLINE float block_meta(float max, float value)
 {
     return max <= FLT_MAX ? (max >= TMAC_TINY ? value : 0.0f) : NAN;
 }
 
 /* The sum of x * factor, or of x itself. */
-TEMPLATE float block_sum(const float *x, const int count, const bool scaled, float factor)
+INLINE float block_sum(const float *x, const int count, const bool scaled, float factor)
 {
     typedef float four __attribute__((vector_size(16)));
     typedef float eight __attribute__((vector_size(32)));
@@ -45,12 +45,12 @@ TEMPLATE float block_sum(const float *x, const int count, const bool scaled, flo
 }
 
 /* Magnitudes order like integers, with NaN above infinity, so that NaN wins. */
-TEMPLATE vecf magnitude(vecf x)
+INLINE vecf magnitude(vecf x)
 {
     return (vecf)((veci)x & INT32_MAX);
 }
 
-TEMPLATE float greatest(veci magnitudes)
+INLINE float greatest(veci magnitudes)
 {
     const int32_t most = veci_most(magnitudes);
     float max;
@@ -62,7 +62,7 @@ TEMPLATE float greatest(veci magnitudes)
 /* ---- lookup ---------------------------------------------------------------------------------- */
 
 /* The greatest (|x0| + |x1|) + (|x2| + |x3|). */
-TEMPLATE float lookup_max(const float *x, int count)
+INLINE float lookup_max(const float *x, int count)
 {
     veci max = {0};
 
@@ -83,7 +83,7 @@ static const int32_t lookup_signs[2][16] = {
 /* The tables of LANES activations. Of each only entries 0..7 are computed: entry 15-c is minus entry c,
  * since every rounding on the way is symmetric; so is entry 3-c of low.
  *     pairs  -x0-x1, x0-x1, -x2-x3, x2-x3       low  -x0-x1, x0-x1, -(x0-x1), -(-x0-x1) */
-TEMPLATE void lookup_tables(const float *x, vecf factor, uint8_t flip, uint8_t *to)
+INLINE void lookup_tables(const float *x, vecf factor, uint8_t flip, uint8_t *to)
 {
     veci first, second;
     memcpy(&first, lookup_signs[0], sizeof first);
@@ -99,7 +99,7 @@ TEMPLATE void lookup_tables(const float *x, vecf factor, uint8_t flip, uint8_t *
 
 /* To the nearest integer, ties to even, of a magnitude below 2^22: where a float has no room for
  * fractions, its low bits are the integer. (lrintf would be a call.) */
-TEMPLATE int32_t round_even(float x)
+INLINE int32_t round_even(float x)
 {
     const float moved = x + 0x1.8p23f;
     int32_t bits;
@@ -109,8 +109,8 @@ TEMPLATE int32_t round_even(float x)
 }
 
 /* T and S of a block's groups; returns what a unit of S stands for. */
-TEMPLATE float lookup_group_sums(const struct tmac_build *build, int block, float scale,
-                                 const int group_k)
+INLINE float lookup_group_sums(const struct tmac_build *build, int block, float scale,
+                               const int group_k)
 {
     const int groups = build->block_k / group_k;
     const float *x = build->x + (size_t)block * (size_t)build->block_k;
@@ -137,7 +137,7 @@ TEMPLATE float lookup_group_sums(const struct tmac_build *build, int block, floa
 }
 
 /* U8 is S8 with the top bit flipped, which adds 128. */
-TEMPLATE void build_lookup(const struct tmac_build *build, const uint8_t flip)
+INLINE void build_lookup(const struct tmac_build *build, const uint8_t flip)
 {
     for (int b = 0; b < build->blocks; b++) {
         const size_t begin = (size_t)b * (size_t)build->block_k,
@@ -179,7 +179,7 @@ static void build_s8(const struct tmac_build *build)
 
 /* ---- int8 ------------------------------------------------------------------------------------ */
 
-TEMPLATE float int8_max(const float *x, int count)
+INLINE float int8_max(const float *x, int count)
 {
     veci max = {0};
 
@@ -189,7 +189,7 @@ TEMPLATE float int8_max(const float *x, int count)
 }
 
 /* Four groups of 4 go where their inputs' neighbours leave room. */
-TEMPLATE void int8_store(bytes16 bytes, uint8_t *to, size_t stride)
+INLINE void int8_store(bytes16 bytes, uint8_t *to, size_t stride)
 {
     typedef uint32_t groups4 __attribute__((vector_size(16)));
     const groups4 groups = (groups4)bytes;
@@ -205,7 +205,7 @@ TEMPLATE void int8_store(bytes16 bytes, uint8_t *to, size_t stride)
 }
 
 /* `count` int8, a multiple of 16; returns their sum. */
-TEMPLATE int32_t int8_run(const struct tmac_build *build, size_t begin, int count, float factor)
+INLINE int32_t int8_run(const struct tmac_build *build, size_t begin, int count, float factor)
 {
     const size_t stride = build->group_stride;
     sums16 sums = {0};
@@ -225,8 +225,8 @@ TEMPLATE int32_t int8_run(const struct tmac_build *build, size_t begin, int coun
 }
 
 /* Group by group, a block; returns the sum of all. */
-TEMPLATE int32_t int8_groups(const struct tmac_build *build, size_t begin, const int group_k,
-                             float factor)
+INLINE int32_t int8_groups(const struct tmac_build *build, size_t begin, const int group_k,
+                           float factor)
 {
     const size_t pair = build->meta_stride * 2;
     int16_t *to = build->group_sum + begin / (size_t)group_k / 2 * pair;

@@ -4,6 +4,7 @@
 #define TMAC_NESTED_MANY_H
 
 #include "nested_panels.h"
+#include "nested_scaled.h"
 
 #define NESTED_MANY(name, minimum, how)                                                            \
     NESTED_PASSES(name, TMAC_MAX_PANEL, UNPACKED_INPUTS, NESTED_VECTORS_OF_8, false, TMAC_WIDTH_4, \

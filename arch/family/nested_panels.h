@@ -15,10 +15,10 @@
 #include "nested_own.h"
 
 #include "ahead.h"
-#include "nested_scaled.h"
 #include "pass.h"
 
 enum {
+    BIAS = 124, /* of scaled codes: see nested_scaled.h */
     CENTRE = 7,
     /* (CENTRE + offset) * S fits a word: |S| <= 32 * 128, and 8 times that would not. */
     LEAST_OFFSET = -14,
@@ -65,7 +65,7 @@ INLINE void nested_part(struct nested_pass *at, const struct pass_kind kind, con
     if (centred) {
         UNROLL
         for (int i = 0; i < kind.inputs * kind.vectors; i++)
-            sum[i] = vec_lanes(at->start[i / kind.vectors]);
+            sum[i] = dot_from(vec_lanes(at->start[i / kind.vectors]));
     }
     pass_step(at->codes, at->x, kind, begin, end, !centred, sum);
     UNROLL
@@ -138,31 +138,55 @@ INLINE void nested_pass_floats(const struct nested_pass *at, const struct pass_k
     }
 }
 
+/* The next step. */
+INLINE void nested_pass_next(struct nested_pass *at, const struct pass_kind kind)
+{
+    if (kind.cells)
+        vec_prefetch(at->codes, pass_step_bytes(kind));
+    at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
+    at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
+}
+
+/* Sums of the codes of a block, which are scaled: as if there were one level of scales. */
+INLINE void scaled_totals(const struct tmac_tile *tile, struct nested_pass *at,
+                          const struct pass_kind kind, vec total[PASS_SUMS])
+{
+    dot_sum sum[PASS_SUMS];
+
+    UNROLL
+    for (int i = 0; i < kind.inputs * kind.vectors; i++)
+        sum[i] =
+            kind.minimum == MINIMUM ? dot_zero() : dot_from(vec_lanes(at->start[i / kind.vectors]));
+    at->start += TMAC_MAX_PANEL;
+    for (int k = 0; k < tile->block_k; k += TMAC_STEP_K) {
+        pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
+        nested_pass_next(at, kind);
+    }
+    UNROLL
+    for (int i = 0; i < kind.inputs * kind.vectors; i++)
+        total[i] = dot_rows(sum[i], kind.width);
+}
+
 /* Sums of the codes of a block. */
 INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
                           const struct pass_kind kind, int pairs, vec total[PASS_SUMS])
 {
+    if (kind.how == SCALED_CODES) {
+        scaled_totals(tile, at, kind, total);
+        return;
+    }
     if (kind.how == CENTRED_SUMS) {
         nested_others(at->pair, at->lack, TMAC_MAX_PANEL, pairs, kind, total);
-    } else if (kind.how == SCALED_CODES && kind.minimum == NO_MINIMUM) {
-        UNROLL
-        for (int i = 0; i < kind.inputs * kind.vectors; i++)
-            total[i] = vec_lanes(at->start[i / kind.vectors]);
-        at->start += TMAC_MAX_PANEL;
     } else {
         UNROLL
         for (int i = 0; i < PASS_SUMS; i++)
             total[i] = vec_zero();
     }
     for (int k = 0; k < tile->block_k; k += TMAC_STEP_K) {
-        if (kind.how == SCALED_CODES)
-            pass_step(at->codes, at->x, kind, 0, GROUPS, false, total);
-        else
-            nested_pass_step(at, kind, total);
+        nested_pass_step(at, kind, total);
         if (kind.how == CENTRED_SUMS) /* two steps are a pair */
             at->start += k % 64 == 0 ? RUN_STARTS : TMAC_MAX_PANEL - RUN_STARTS;
-        at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
-        at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
+        nested_pass_next(at, kind);
     }
 }
 

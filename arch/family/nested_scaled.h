@@ -8,9 +8,9 @@
 #ifndef TMAC_NESTED_SCALED_H
 #define TMAC_NESTED_SCALED_H
 
-#include "codes.h"
+#include "nested_panels.h"
 
-enum { BIAS = 124, ZERO_W3 = 4, SUB_BITS = 6 };
+enum { ZERO_W3 = 4, SUB_BITS = 6 };
 
 /* What LANES rows of a group multiply their codes with: a table of 4 bytes for each, of 4 rows in each 128-bit
  * lane; and what bit 2 of a code adds. */

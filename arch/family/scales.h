@@ -6,13 +6,13 @@
 #include "contract.h"
 #include "float16.h"
 
-TEMPLATE vecf veci_to_floats(veci v)
+INLINE vecf veci_to_floats(veci v)
 {
     return __builtin_convertvector(v, vecf);
 }
 
 /* LANES values of the scale type, the first at index `at`. */
-TEMPLATE vecf packed_scales(const tmac_scale_type type, const uint8_t *from, size_t at)
+INLINE vecf packed_scales(const tmac_scale_type type, const uint8_t *from, size_t at)
 {
     if (type == TMAC_SCALE_F32)
         return vecf_load((const float *)(const void *)(from + 4 * at));
@@ -22,8 +22,7 @@ TEMPLATE vecf packed_scales(const tmac_scale_type type, const uint8_t *from, siz
 }
 
 /* f16 or bf16 to floats. */
-TEMPLATE void run_to_floats(const tmac_scale_type type, const uint16_t *from, float *to,
-                            size_t count)
+INLINE void run_to_floats(const tmac_scale_type type, const uint16_t *from, float *to, size_t count)
 {
     size_t i = 0;
 
@@ -54,8 +53,8 @@ struct scale_cursor {
 };
 
 /* One division, and a short one: 64 bits take up to 90 cycles, as long as a group. */
-TEMPLATE struct scale_cursor scale_cursor(const struct tmac_expand *expand,
-                                          const struct tmac_scale_geometry *geometry)
+INLINE struct scale_cursor scale_cursor(const struct tmac_expand *expand,
+                                        const struct tmac_scale_geometry *geometry)
 {
     const int64_t group = expand->group, supers = expand->format->super_groups;
     const bool small = group <= UINT32_MAX && supers <= UINT32_MAX;
@@ -67,8 +66,8 @@ TEMPLATE struct scale_cursor scale_cursor(const struct tmac_expand *expand,
     return at;
 }
 
-TEMPLATE void next_group(struct scale_cursor *at, const struct tmac_scale_geometry *geometry,
-                         int64_t super_groups)
+INLINE void next_group(struct scale_cursor *at, const struct tmac_scale_geometry *geometry,
+                       int64_t super_groups)
 {
     at->own += geometry->group;
     if (++at->group == super_groups) {
@@ -79,9 +78,9 @@ TEMPLATE void next_group(struct scale_cursor *at, const struct tmac_scale_geomet
 }
 
 /* LANES rows of a group, from `row` on. */
-TEMPLATE void expand_rows(const struct tmac_expand *expand, const struct scale_cursor *at,
-                          size_t row, float *scale, float *minimum, const tmac_scale_type type,
-                          const tmac_zero zero, const tmac_sub_format sub)
+INLINE void expand_rows(const struct tmac_expand *expand, const struct scale_cursor *at, size_t row,
+                        float *scale, float *minimum, const tmac_scale_type type,
+                        const tmac_zero zero, const tmac_sub_format sub)
 {
     const size_t rows = (size_t)expand->tile_rows;
     const uint8_t *own = at->own + row;
@@ -108,8 +107,8 @@ TEMPLATE void expand_rows(const struct tmac_expand *expand, const struct scale_c
         vecf_store(minimum + row, minimums);
 }
 
-TEMPLATE void expand_groups(const struct tmac_expand *expand, const tmac_scale_type type,
-                            const tmac_zero zero, const tmac_sub_format sub)
+INLINE void expand_groups(const struct tmac_expand *expand, const tmac_scale_type type,
+                          const tmac_zero zero, const tmac_sub_format sub)
 {
     const struct tmac_scale_geometry geometry =
         tmac_scale_geometry(expand->format, expand->tile_rows);
@@ -128,7 +127,7 @@ TEMPLATE void expand_groups(const struct tmac_expand *expand, const tmac_scale_t
 }
 
 /* One level and no zeros: the groups are one run of scales. */
-TEMPLATE void expand_run(const struct tmac_expand *expand, const tmac_scale_type type)
+INLINE void expand_run(const struct tmac_expand *expand, const tmac_scale_type type)
 {
     const size_t bytes = tmac_scale_type_bytes(type), rows = (size_t)expand->tile_rows;
     const uint8_t *from = expand->packed + (size_t)expand->group * rows * bytes;
@@ -143,8 +142,8 @@ TEMPLATE void expand_run(const struct tmac_expand *expand, const tmac_scale_type
     }
 }
 
-TEMPLATE void expand_zeros(const struct tmac_expand *expand, const tmac_scale_type type,
-                           const tmac_sub_format sub)
+INLINE void expand_zeros(const struct tmac_expand *expand, const tmac_scale_type type,
+                         const tmac_sub_format sub)
 {
     if (expand->format->zero == TMAC_ZERO_MINIMUM)
         expand_groups(expand, type, TMAC_ZERO_MINIMUM, sub);

@@ -11,19 +11,19 @@
 #include <math.h>
 #include <string.h>
 
-#define TEMPLATE static inline
+#define INLINE static inline
 #define UNROLL
 
 enum { LANES = 4 /* floats of a vector */ };
 
 typedef float vecf __attribute__((vector_size(16)));
 
-TEMPLATE vecf vecf_all(float number)
+INLINE vecf vecf_all(float number)
 {
     return (vecf){number, number, number, number};
 }
 
-TEMPLATE vecf vecf_load(const float *from)
+INLINE vecf vecf_load(const float *from)
 {
     vecf v;
 
@@ -31,17 +31,17 @@ TEMPLATE vecf vecf_load(const float *from)
     return v;
 }
 
-TEMPLATE void vecf_store(float *to, vecf v)
+INLINE void vecf_store(float *to, vecf v)
 {
     memcpy(to, &v, sizeof v);
 }
 
-TEMPLATE vecf vecf_mul(vecf a, vecf b)
+INLINE vecf vecf_mul(vecf a, vecf b)
 {
     return a * b;
 }
 
-TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
 {
     for (int i = 0; i < LANES; i++)
         a[i] = fmaf(a[i], b[i], c[i]);
@@ -60,7 +60,7 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 #define vecf_fours(v, a, b, c, d) __builtin_shuffle(v, (veci){a, b, c, d})
 #endif
 
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+INLINE vecf vecf_load_f16(const uint8_t *from)
 {
     uint16_t half[4];
 
@@ -69,7 +69,7 @@ TEMPLATE vecf vecf_load_f16(const uint8_t *from)
                   tmac_f16_to_f32(half[3])};
 }
 
-TEMPLATE veci veci_load_u16(const uint8_t *from)
+INLINE veci veci_load_u16(const uint8_t *from)
 {
     uint16_t word[4];
 
@@ -77,30 +77,30 @@ TEMPLATE veci veci_load_u16(const uint8_t *from)
     return (veci){word[0], word[1], word[2], word[3]};
 }
 
-TEMPLATE veci veci_load_u8(const uint8_t *from)
+INLINE veci veci_load_u8(const uint8_t *from)
 {
     return (veci){from[0], from[1], from[2], from[3]};
 }
 
-TEMPLATE veci veci_load_i8(const uint8_t *from)
+INLINE veci veci_load_i8(const uint8_t *from)
 {
     return (veci){(int8_t)from[0], (int8_t)from[1], (int8_t)from[2], (int8_t)from[3]};
 }
 
 /* To the nearest, ties to even, of a magnitude below 2^22: where a float has no room for fractions, its
  * low bits are the integer. */
-TEMPLATE veci vecf_round(vecf v)
+INLINE veci vecf_round(vecf v)
 {
     return (veci)(v + 0x1.8p23f) - 0x4b400000;
 }
 
-TEMPLATE veci veci_max(veci a, veci b)
+INLINE veci veci_max(veci a, veci b)
 {
     const veci above = a > b;
     return (a & above) | (b & ~above);
 }
 
-TEMPLATE int32_t veci_most(veci v)
+INLINE int32_t veci_most(veci v)
 {
     int32_t most = v[0];
 
@@ -110,7 +110,7 @@ TEMPLATE int32_t veci_most(veci v)
 }
 
 /* A table: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
-TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+INLINE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 {
     for (int c = 0; c < 4; c++) {
         to[c] = (uint8_t)low[c] ^ flip;
@@ -121,7 +121,7 @@ TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 }
 
 /* 16 floats times `factor`, rounded: -128..127. */
-TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+INLINE bytes16 bytes16_quantize(const float *x, float factor)
 {
     bytes16 bytes;
 
@@ -136,14 +136,14 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
 /* Sums of `count` int8. */
 typedef int32_t sums16;
 
-TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+INLINE sums16 sums16_add(sums16 sums, bytes16 bytes)
 {
     for (int i = 0; i < 16; i++)
         sums += bytes[i];
     return sums;
 }
 
-TEMPLATE int32_t sums16_total(sums16 sums, int count)
+INLINE int32_t sums16_total(sums16 sums, int count)
 {
     (void)count;
     return sums;

@@ -10,101 +10,99 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define TEMPLATE INLINE
-
 enum { ROWS = 32, LANES = 8 /* floats of a vector */ };
 
 typedef __m256i vec;
 typedef __m256 vecf;
 
-TEMPLATE vec vec_load(const uint8_t *from)
+INLINE vec vec_load(const uint8_t *from)
 {
     return _mm256_loadu_si256((const __m256i *)from);
 }
 
-TEMPLATE void vec_store(uint8_t *to, vec v)
+INLINE void vec_store(uint8_t *to, vec v)
 {
     _mm256_storeu_si256((__m256i *)to, v);
 }
 
 /* A table of 16 entries in every 128-bit lane, and what it has at 32 indices. */
-TEMPLATE vec vec_table(const uint8_t *table)
+INLINE vec vec_table(const uint8_t *table)
 {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
 }
 
-TEMPLATE vec vec_look_up(vec table, vec index)
+INLINE vec vec_look_up(vec table, vec index)
 {
     return _mm256_shuffle_epi8(table, index);
 }
 
-TEMPLATE vec vec_bytes(const char byte)
+INLINE vec vec_bytes(const char byte)
 {
     return _mm256_set1_epi8(byte);
 }
 
-TEMPLATE vec vec_words(const short word)
+INLINE vec vec_words(const short word)
 {
     return _mm256_set1_epi16(word);
 }
 
-TEMPLATE vec vec_and(vec a, vec b)
+INLINE vec vec_and(vec a, vec b)
 {
     return _mm256_and_si256(a, b);
 }
 
-TEMPLATE vec vec_xor(vec a, vec b)
+INLINE vec vec_xor(vec a, vec b)
 {
     return _mm256_xor_si256(a, b);
 }
 
-TEMPLATE vec vec_right16(vec v, const int bits)
+INLINE vec vec_right16(vec v, const int bits)
 {
     return _mm256_srli_epi16(v, bits);
 }
 
-TEMPLATE vec vec_left16(vec v, const int bits)
+INLINE vec vec_left16(vec v, const int bits)
 {
     return _mm256_slli_epi16(v, bits);
 }
 
-TEMPLATE vec vec_add8(vec a, vec b)
+INLINE vec vec_add8(vec a, vec b)
 {
     return _mm256_add_epi8(a, b);
 }
 
-TEMPLATE vec vec_sub8(vec a, vec b)
+INLINE vec vec_sub8(vec a, vec b)
 {
     return _mm256_sub_epi8(a, b);
 }
 
-TEMPLATE vec vec_avg8(vec a, vec b)
+INLINE vec vec_avg8(vec a, vec b)
 {
     return _mm256_avg_epu8(a, b);
 }
 
-TEMPLATE vec vec_add16(vec a, vec b)
+INLINE vec vec_add16(vec a, vec b)
 {
     return _mm256_add_epi16(a, b);
 }
 
-TEMPLATE vec vec_maddubs(vec a, vec b)
+INLINE vec vec_maddubs(vec a, vec b)
 {
     return _mm256_maddubs_epi16(a, b);
 }
 
-TEMPLATE vec vec_unpack_low8(vec a, vec b)
+INLINE vec vec_unpack_low8(vec a, vec b)
 {
     return _mm256_unpacklo_epi8(a, b);
 }
 
-TEMPLATE vec vec_unpack_high8(vec a, vec b)
+INLINE vec vec_unpack_high8(vec a, vec b)
 {
     return _mm256_unpackhi_epi8(a, b);
 }
 
 /* The same pointer, which the compiler cannot tell. */
-TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
+INLINE uint8_t *vec_opaque(const uint8_t *pointer)
 {
     __asm__("" : "+r"(pointer));
     return (uint8_t *)pointer;
@@ -112,7 +110,7 @@ TEMPLATE uint8_t *vec_opaque(const uint8_t *pointer)
 
 /* The value, computed here and now. Without this, gcc turns a chain of integer additions into a tree,
  * and keeps so many terms waiting for it that they spill. */
-TEMPLATE vec vec_here(vec v)
+INLINE vec vec_here(vec v)
 {
     __asm__("" : "+x"(v));
     return v;
@@ -126,29 +124,29 @@ enum { AHEAD_CODES = 4096, AHEAD_SCALES = 512, AHEAD_LINES = 128 };
  * stops at every page) has seen. How many hardly matters: 1, 2, 4 and 6 KB are within 4 % of each
  * other, but for 4 bits, where 4 and more are up to 7 % faster than 1 (Cascade Lake). A prefetch never
  * faults. */
-TEMPLATE void vec_prefetch(const uint8_t *codes, const size_t bytes)
+INLINE void vec_prefetch(const uint8_t *codes, const size_t bytes)
 {
     UNROLL
     for (size_t line = 0; line < bytes; line += AHEAD_LINES)
         _mm_prefetch((const char *)codes + AHEAD_CODES + line, _MM_HINT_T0);
 }
 
-TEMPLATE vecf vecf_all(float number)
+INLINE vecf vecf_all(float number)
 {
     return _mm256_set1_ps(number);
 }
 
-TEMPLATE vecf vecf_add(vecf a, vecf b)
+INLINE vecf vecf_add(vecf a, vecf b)
 {
     return _mm256_add_ps(a, b);
 }
 
-TEMPLATE vecf vecf_load(const float *from)
+INLINE vecf vecf_load(const float *from)
 {
     return _mm256_loadu_ps(from);
 }
 
-TEMPLATE void vecf_store(float *to, vecf v)
+INLINE void vecf_store(float *to, vecf v)
 {
     _mm256_storeu_ps(to, v);
 }
@@ -156,7 +154,7 @@ TEMPLATE void vecf_store(float *to, vecf v)
 /* Unsigned words, of each 16 rows the first 8 in `low`, as floats in the order of the rows, less a
  * bias. Under the upper half 0x4b00 an unsigned 16-bit number n is the float 2^23 + n: one
  * subtraction converts and takes the bias away, all exactly. */
-TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
+INLINE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
 {
     const vec exponent = _mm256_set1_epi16(0x4b00);
 
@@ -170,46 +168,46 @@ TEMPLATE void vec_to_floats(vec low, vec high, vecf bias, vecf rows[4])
 
 /* Indices from the half-bytes of 32 bytes of a cell: the low ones; the high ones, beside these, from the
  * same bytes read `again`; the high ones alone. */
-TEMPLATE vec vec_low_index(const uint8_t *at)
+INLINE vec vec_low_index(const uint8_t *at)
 {
     return vec_and(vec_bytes(15), vec_load(at));
 }
 
-TEMPLATE vec vec_high_index(vec low, const uint8_t *again)
+INLINE vec vec_high_index(vec low, const uint8_t *again)
 {
     return vec_right16(vec_xor(low, vec_load(again)), 4);
 }
 
-TEMPLATE vec vec_upper_index(const uint8_t *at)
+INLINE vec vec_upper_index(const uint8_t *at)
 {
     return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
 }
 
 /* Of a stream of f16 scales beside the codes. */
-TEMPLATE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
+INLINE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
 {
     (void)bytes; /* lines come in pairs */
     _mm_prefetch((const char *)scales + AHEAD_SCALES, _MM_HINT_T0);
 }
 
-TEMPLATE vecf vecf_mul(vecf a, vecf b)
+INLINE vecf vecf_mul(vecf a, vecf b)
 {
     return _mm256_mul_ps(a, b);
 }
 
 /* a * b + c */
-TEMPLATE vecf vecf_fma(vecf a, vecf b, vecf c)
+INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
 {
     return _mm256_fmadd_ps(a, b, c);
 }
 
-TEMPLATE vecf vecf_load_f16(const uint8_t *from)
+INLINE vecf vecf_load_f16(const uint8_t *from)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
 }
 
 /* The value, such that the compiler cannot tell. */
-TEMPLATE vecf vecf_here(vecf v)
+INLINE vecf vecf_here(vecf v)
 {
     __asm__("" : "+x"(v));
     return v;
@@ -218,7 +216,8 @@ TEMPLATE vecf vecf_here(vecf v)
 /* ---- direct and nested: 32-bit lanes are rows ------------------------------------------------- */
 
 enum {
-    ROW_VECTORS = 4, /* of a tile of 32 rows */
+    ROW_VECTORS = 4,     /* of a tile of 32 rows */
+    BYTE_SHIFTS = false, /* there are none */
     VEC_REGISTERS = 16,
     VEC_BYTES = 32,
     GEMV_VECTORS = 4, /* at once, with so many sums each: */
@@ -259,6 +258,17 @@ INLINE vec vec_select(vec mask, vec a, vec b)
 INLINE vec vec_add32(vec a, vec b)
 {
     return _mm256_add_epi32(a, b);
+}
+
+/* Bytes; bits of the neighbour come in. */
+INLINE vec vec_right_bytes(vec v, const int bits)
+{
+    return vec_right16(v, bits);
+}
+
+INLINE vec vec_left_bytes(vec v, const int bits)
+{
+    return vec_left16(v, bits);
 }
 
 INLINE vec vec_right32(vec v, const int bits)
@@ -363,33 +373,33 @@ typedef int8_t bytes16 __attribute__((vector_size(16)));
 /* Of each four floats those of these numbers. */
 #define vecf_fours(v, a, b, c, d) _mm256_permute_ps(v, (a) | (b) << 2 | (c) << 4 | (d) << 6)
 
-TEMPLATE veci veci_load_u16(const uint8_t *from)
+INLINE veci veci_load_u16(const uint8_t *from)
 {
     return (veci)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
 }
 
-TEMPLATE veci veci_load_u8(const uint8_t *from)
+INLINE veci veci_load_u8(const uint8_t *from)
 {
     return (veci)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
 }
 
-TEMPLATE veci veci_load_i8(const uint8_t *from)
+INLINE veci veci_load_i8(const uint8_t *from)
 {
     return (veci)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from));
 }
 
 /* To the nearest, ties to even. */
-TEMPLATE veci vecf_round(vecf v)
+INLINE veci vecf_round(vecf v)
 {
     return (veci)_mm256_cvtps_epi32(v);
 }
 
-TEMPLATE veci veci_max(veci a, veci b)
+INLINE veci veci_max(veci a, veci b)
 {
     return (veci)_mm256_max_epi32((__m256i)a, (__m256i)b);
 }
 
-TEMPLATE int32_t veci_most(veci v)
+INLINE int32_t veci_most(veci v)
 {
     __m128i m =
         _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
@@ -399,7 +409,7 @@ TEMPLATE int32_t veci_most(veci v)
 }
 
 /* LANES / 4 tables: entries 0..3 and 4..7 as given, entry 15-c minus entry c; `flip` on every byte. */
-TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
+INLINE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 {
     const __m256i mirror = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 14, 12, 10, 8, 6, 4, 2, 0));
@@ -411,7 +421,7 @@ TEMPLATE void tables_store(uint8_t *to, veci low, veci high, uint8_t flip)
 }
 
 /* 16 floats times `factor`, rounded: -128..127. */
-TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
+INLINE bytes16 bytes16_quantize(const float *x, float factor)
 {
     const veci first = vecf_round(vecf_load(x) * vecf_all(factor));
     const veci second = vecf_round(vecf_load(x + 8) * vecf_all(factor));
@@ -425,13 +435,13 @@ TEMPLATE bytes16 bytes16_quantize(const float *x, float factor)
 /* Sums of int8: bytes are taken as 128 more than they are, and that of `count` of them is taken away. */
 typedef __m128i sums16;
 
-TEMPLATE sums16 sums16_add(sums16 sums, bytes16 bytes)
+INLINE sums16 sums16_add(sums16 sums, bytes16 bytes)
 {
     const __m128i above = _mm_xor_si128((__m128i)bytes, _mm_set1_epi8((char)0x80));
     return _mm_add_epi64(sums, _mm_sad_epu8(above, _mm_setzero_si128()));
 }
 
-TEMPLATE int32_t sums16_total(sums16 sums, int count)
+INLINE int32_t sums16_total(sums16 sums, int count)
 {
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e))) - count * 128;
 }

@@ -15,7 +15,7 @@ from tmac._lib import lib
 
 HEADER = (ROOT / "include" / "tmac.h").read_text()
 CONSTANTS = [name for name in vars(_lib) if re.match(
-    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|OUTPUT|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
+    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|OUTPUT|MULTIPLY|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
 
 
 def c_compiler():

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one door between src/ and arch/: what a kernel gets, what it must compute, and the byte
- * layouts that both sides agree on. src/ packs, plans and splits work; arch/ builds tables,
- * expands scales and multiplies tiles.
+ * The contract between src/ and arch/: the layouts of bytes that both sides agree on, what a kernel
+ * gets, and what it must compute. src/ packs weights, plans and splits the work; arch/ builds tables,
+ * expands scales and multiplies tiles. Of arch/ src/ sees this, tiers.h and float16.h.
  *
- * Whatever a layout can hold has a scalar kernel, so that packed bytes work on every machine, and
- * every other kernel must give the same floats as the scalar one, to the bit. That is possible
- * because the integer stage is exact and the float stage is one prescribed sequence of fused
- * multiply-adds per result (struct tmac_tile).
+ * There is a scalar kernel for all that a layout can hold, so packed bytes work on every machine.
+ * Every other kernel must give the same floats as the scalar one, to the bit. That is possible
+ * because the integer stage is exact, and the float stage is one prescribed sequence of fused
+ * multiply-adds per result (see "Multiply" below). docs/algorithm.md has the mathematics,
+ * docs/glossary.md the words.
  */
 #ifndef TMAC_CONTRACT_H
 #define TMAC_CONTRACT_H
@@ -29,8 +30,9 @@
  *
  * Weights are packed in tiles of `tile_rows` rows; a tile is a run of cells, one per step of 32
  * activations. Rows and steps past the matrix are padded with code 0 (their activations are 0).
- * In every layout the low half of each byte holds activations 0..15 of the step and the high half
- * 16..31, so that kernels for groups of 16 can stop half-way.
+ * In every layout the low half of each byte belongs to activations 0..15 of the step and the high half
+ * to 16..31 (8 bits: the first and second half of the cell), so that kernels for groups of 16 can stop
+ * half-way.
  *
  * ROWS32, ROWS64 (lookup; a byte is a row). A cell is [plane][j = 0..3][tile_rows bytes]:
  *     byte r:   bit 7..4: plane bits of k = 16+4j+3 .. 16+4j   bit 3..0: of k = 4j+3 .. 4j

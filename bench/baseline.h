@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What libtmac is measured against besides llama.cpp: the same product without tables and without
- * int8 codes, by the best loops we know for it.
+ * int8 codes, by the best loops that we know for it.
  *
  *   fma-*        weights become floats in registers and are multiplied with float activations: the
  *                classic way, at 1, 2, 3 and 4 bits

@@ -5,7 +5,7 @@
  *   LOOPS(name)     the name of a function or type here
  *   TARGET          the attribute of all of them
  *   LANES           floats in a vector
- *   GEMM_BATCH    inputs that a row block is multiplied with at once: ROWS times as many sums
+ *   GEMM_BATCH      inputs that a row block is multiplied with at once: ROWS times as many sums
  *                   stay in registers
  *   FMA(a, b, c)    a * b + c, fused
  *   HALF(scale)     an f16 in all lanes, as floats

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables for one question each: few columns, small matrices, other ways to multiply, peaks."""
+"""Tables for one question each: small batches, small matrices, other ways to multiply, peaks."""
 
 from results import WIDTHS, width_of
 from sections import joules, number, peer_text, percent, ratio, table
@@ -21,12 +21,12 @@ def rate(row):
     return number(row.rate) if row else ""
 
 
-# ---- few columns ----
+# ---- small batches ----
 
 
-def column_formats(results):
-    """Formats that were measured with every number of columns."""
-    return list(dict.fromkeys(row.format for row in results.find(kind="gemm", columns=2)))
+def batch_formats(results):
+    """Formats that were measured with every size of batch."""
+    return list(dict.fromkeys(row.format for row in results.find(kind="gemm", batch=2)))
 
 
 def rival(results, name, **wanted):
@@ -34,12 +34,12 @@ def rival(results, name, **wanted):
     return results.peer((name,), **wanted) or results.peer_of_width(width_of(name), **wanted)
 
 
-def few_columns(results):
-    counts = [n for n in (2, 4, 8, 16, 32, 64) if results.find(kind="gemm", columns=n)]
+def small_batches(results):
+    counts = [n for n in (2, 4, 8, 16, 32, 64) if results.find(kind="gemm", batch=n)]
     rows = []
-    for name in column_formats(results):
+    for name in batch_formats(results):
         pairs = [
-            (results.own(name, results.best_isa, columns=n), rival(results, name, columns=n))
+            (results.own(name, results.best_isa, batch=n), rival(results, name, batch=n))
             for n in counts
         ]
         other = next((theirs.format for _, theirs in pairs if theirs), "")
@@ -47,8 +47,8 @@ def few_columns(results):
     if not counts or not rows:
         return ""
     return (
-        f"#### Few columns, 1 thread, {results.best_isa}: times as fast as llama.cpp\n\n"
-        + table(["format", "llama.cpp's"] + [f"{n} columns" for n in counts], rows)
+        f"#### Small batches, 1 thread, {results.best_isa}: times as fast as llama.cpp\n\n"
+        + table(["format", "llama.cpp's"] + [f"batch of {n}" for n in counts], rows)
     )
 
 
@@ -81,7 +81,7 @@ def small_matrices(results):
         head += [f"{count} thread{'s' * (count > 1)}", "llama.cpp", "times faster"]
     if not pairs:
         return ""
-    title = f"Small matrices, those of SmolLM2-135M, one column, {results.best_isa}, microseconds"
+    title = f"Small matrices, those of SmolLM2-135M, one input, {results.best_isa}, microseconds"
     rows = [small_row(results, *pair, threads) for pair in pairs]
     note = "Left empty where threads waited for a core that was not free.\n"
     return f"#### {title}\n\n" + table(head, rows) + (f"\n{note}" if len(threads) > 1 else "")
@@ -105,7 +105,7 @@ def squares(results, shape="2048x2048"):
     head = ["format", *results.isas, "of read roof", "llama.cpp, same type", "times faster"]
     if not names:
         return ""
-    return f"#### {shape}, one column, 1 thread, microseconds\n\n" + table(
+    return f"#### {shape}, one input, 1 thread, microseconds\n\n" + table(
         head, [square_row(results, name, shape) for name in names]
     )
 
@@ -119,21 +119,21 @@ def fma(results):
     for name in map(own_128, plain_widths()):
         ours = [results.own(name, isa) for isa in results.isas]
         gemv = [results.baseline("gemv", name, one) for one in loops]
-        gemm = [results.baseline("gemm", name, one, columns=32) for one in loops]
+        gemm = [results.baseline("gemm", name, one, batch=32) for one in loops]
         if not any(gemv):
             continue
         rows.append(
             [name, *map(microseconds, ours), *map(microseconds, gemv)]
             + [ratio(ours[-1], gemv[-1]), joules(ours[-1]), joules(gemv[-1])]
-            + [rate(results.own(name, results.best_isa, columns=32)), *map(rate, gemm)]
+            + [rate(results.own(name, results.best_isa, batch=32)), *map(rate, gemm)]
         )
     if not rows:
         return ""
     head = ["format", *results.isas, *loops, f"times {loops[-1]}"]
     head += ["nJ per weight", f"{loops[-1]}, nJ per weight"]
-    head += ["32 columns, Gweights/s", *(f"{one}, 32 columns" for one in loops)]
+    head += ["batch of 32, Gweights/s", *(f"{one}, batch of 32" for one in loops)]
     return (
-        "#### Weights made floats, then FMA: one column, 1 thread, microseconds\n\n"
+        "#### Weights made floats, then FMA: one input, 1 thread, microseconds\n\n"
         + table(head, rows)
     )
 
@@ -158,7 +158,7 @@ def one_bit(results):
         for way, gemv, l1 in one_bit_rows(results, own_128("1"))
     ]
     head = ["1 bit, group 128", "microseconds", "Gweights/s", "in L1", "nJ per weight", "error"]
-    return "#### 1 bit with and without tables, one column, 1 thread\n\n" + table(head, rows)
+    return "#### 1 bit with and without tables, one input, 1 thread\n\n" + table(head, rows)
 
 
 # ---- peaks ----

@@ -13,14 +13,14 @@ def drawings(results):
     for threads in sorted({row.threads for row in results.find(kind="gemv", shape="4096x4096")}):
         yield (
             f"gemv-t{threads}",
-            f"one column, {threads} thread{'s' * (threads > 1)}",
+            f"one input, {threads} thread{'s' * (threads > 1)}",
             partial(plots.plot_gemv, results, threads),
         )
     if results.find(kind="gemm"):
-        yield "gemm", "several columns", partial(plots.plot_gemm, results)
-    names = comparisons.column_formats(results)
+        yield "gemm", "batches", partial(plots.plot_gemm, results)
+    names = comparisons.batch_formats(results)
     if names:
-        yield "columns", "any number of columns", partial(plots.plot_formats, results, names)
+        yield "batch", "every size of batch", partial(plots.plot_formats, results, names)
     if results.find(kind="l1"):
         yield "bits", "cost over bits", partial(plots.plot_bits, results)
 
@@ -31,7 +31,7 @@ def section(results, drawn):
     parts += [sections.gemv(results, t) for t in sorted({row.threads for row in results.rows})]
     for table in (
         sections.gemm,
-        comparisons.few_columns,
+        comparisons.small_batches,
         comparisons.small_matrices,
         comparisons.squares,
         comparisons.one_bit,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plots of a Results: bars for one column (gemv), lines over the number of columns (gemm),
+"""Plots of a Results: bars for one input (gemv), lines over the size of the batch (gemm),
 and over the bits."""
 
 import matplotlib
@@ -101,13 +101,13 @@ def draw_groups(axes, results, groups, threads, palette, labels):
     axes.margins(x=0.01)
 
 
-def legend(figure, results, palette, roof_text, columns):
+def legend(figure, results, palette, roof_text, in_a_row):
     handles = [plt.Rectangle((0, 0), 1, 1, color=palette[key]) for key in palette]
     names = [series_name(results, key) for key in palette]
     if roof_text:
         handles.append(Line2D([], [], color=ROOF, linewidth=1.5))
         names.append(roof_text)
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=in_a_row, frameon=False)
 
 
 def plot_gemv(results, threads, path):
@@ -116,7 +116,7 @@ def plot_gemv(results, threads, path):
     widths = [w for w in WIDTHS if own_format(results, w) in results.formats()]
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 7.6), layout="constrained")
     figure.suptitle(
-        f"4096x4096 times one column, {threads} thread{'s' * (threads > 1)} · {results.cpu}"
+        f"4096x4096 times one input, {threads} thread{'s' * (threads > 1)} · {results.cpu}"
     )
     draw_groups(
         top, results, widths, threads, palette,
@@ -136,36 +136,36 @@ def plot_gemv(results, threads, path):
 
 
 def line(rows):
-    """Numbers of columns, and rates, of the rows that there are."""
-    found = [(row.columns, row.rate) for row in rows if row]
+    """Sizes of batches, and rates, of the rows that there are."""
+    found = [(row.batch, row.rate) for row in rows if row]
     return [n for n, _ in found], [rate for _, rate in found]
 
 
-def draw_columns(axes, results, own, types, palette):
-    """Rates over the number of columns: libtmac's with the format `own`, llama.cpp's fastest of
+def draw_batches(axes, results, own, types, palette):
+    """Rates over the size of the batch: libtmac's with the format `own`, llama.cpp's fastest of
     `types`."""
-    counts = sorted({row.columns for row in results.find(kind=("gemv", "gemm"))})
+    counts = sorted({row.batch for row in results.find(kind=("gemv", "gemm"))})
     for isa in results.isas:
-        rows = [results.own(own, isa, columns=n) for n in counts]
+        rows = [results.own(own, isa, batch=n) for n in counts]
         axes.plot(*line(rows), "o-", color=palette[isa], markersize=4)
     for variant in results.variants:
-        rows = [results.peer(types, (variant,), columns=n) for n in counts]
+        rows = [results.peer(types, (variant,), batch=n) for n in counts]
         axes.plot(*line(rows), "s--", color=palette[variant], markersize=4)
     ticks = [n for n in counts if n in (1, 4, 16, 64, 256)]
     axes.set_xscale("log", base=4)
     axes.set_xticks(ticks, [str(n) for n in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("columns")
+    axes.set_xlabel("batch")
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
 
 
-def finish_columns(figure, panels, results, palette, path):
+def finish_batches(figure, panels, results, palette, path):
     dots = results.roof("dot")
     for axes in panels:
         if dots:
             axes.axhline(dots, color=ROOF, linewidth=1.5)
         axes.set_ylim(bottom=0)
-    panels[0].set_ylabel("Gweights/s (rows · cols · columns)")
+    panels[0].set_ylabel("Gweights/s (rows · cols · batch)")
     peak = f"int8 dot peak ({results.context['dot']})" if dots else None
     legend(figure, results, palette, peak, 4)
     save(figure, path)
@@ -175,13 +175,13 @@ def plot_gemm(results, path):
     palette = colors(results)
     figure, panels = plt.subplots(1, len(WIDTHS), figsize=(2.4 * len(WIDTHS), 4.2), sharey=True, layout="constrained")
     figure.suptitle(
-        f"4096x4096 times several columns, 1 thread · {results.cpu}\n"
+        f"4096x4096 times a batch, 1 thread · {results.cpu}\n"
         "a scale per 128 weights, and llama.cpp's fastest type"
     )
     for axes, (width, (own, types)) in zip(panels, WIDTHS.items()):
-        draw_columns(axes, results, own + "/g128", types, palette)
+        draw_batches(axes, results, own + "/g128", types, palette)
         axes.set_title(width_title(width), fontsize=10)
-    finish_columns(figure, panels, results, palette, path)
+    finish_batches(figure, panels, results, palette, path)
 
 
 def plot_formats(results, names, path):
@@ -190,13 +190,13 @@ def plot_formats(results, names, path):
     figure, panels = plt.subplots(
         1, len(names), figsize=(12, 4.6), sharey=True, layout="constrained", squeeze=False
     )
-    figure.suptitle(f"4096x4096 times 1 to 256 columns, 1 thread · {results.cpu}")
+    figure.suptitle(f"4096x4096 times a batch of 1 to 256, 1 thread · {results.cpu}")
     for axes, name in zip(panels[0], names):
         types = (name,) if results.peer((name,)) else WIDTHS[width_of(name)][1]
-        draw_columns(axes, results, name, types, palette)
+        draw_batches(axes, results, name, types, palette)
         both = name if types == (name,) else f"{name}, and {' or '.join(types)}"
         axes.set_title(both, fontsize=10)
-    finish_columns(figure, panels[0], results, palette, path)
+    finish_batches(figure, panels[0], results, palette, path)
 
 
 # ---- cost over bits ----
@@ -233,7 +233,7 @@ def draw_cost(axes, results, kind):
 def plot_bits(results, path):
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     figure.suptitle(
-        f"What a weight costs, one column, 1 thread, group 128, {results.best_isa} · {results.cpu}"
+        f"What a weight costs, one input, 1 thread, group 128, {results.best_isa} · {results.cpu}"
     )
     for axes, kind, title in zip(panels, ("l1", "gemv"), ("in L1", "4096x4096")):
         draw_cost(axes, results, kind)

@@ -29,7 +29,7 @@ class Row:
     kind: str
     format: str
     threads: int
-    columns: int = 1
+    batch: int = 1
     shape: str = ""
     isa: str = ""  # libtmac's
     family: str = ""
@@ -76,7 +76,7 @@ def parse(entry):
         kind=side + part.get("kind", ""),
         format=part["format"],
         threads=int(part["t"]),
-        columns=int(part.get("n") or 1),
+        batch=int(part.get("n") or 1),
         shape=part.get("shape") or "",
         isa=part.get("isa") or "",
         family=part.get("family") or "",
@@ -145,18 +145,18 @@ class Results:
 
         return [row for row in self.rows if fits(row)]
 
-    def own(self, format_name, isa, columns=1, threads=1, shape="4096x4096"):
+    def own(self, format_name, isa, batch=1, threads=1, shape="4096x4096"):
         """libtmac's row with the family it chooses itself, or None."""
         rows = self.find(
-            kind=("gemv", "gemm"), format=format_name, isa=isa, columns=columns,
+            kind=("gemv", "gemm"), format=format_name, isa=isa, batch=batch,
             threads=threads, shape=shape, forced=False,
         )  # fmt: skip
         return rows[0] if rows else None
 
-    def peer(self, formats, variants=None, columns=1, threads=1, shape="4096x4096"):
+    def peer(self, formats, variants=None, batch=1, threads=1, shape="4096x4096"):
         """llama.cpp's fastest row of these types, in any layout, or None."""
         rows = self.find(
-            kind=("peer-gemv", "peer-gemm"), format=tuple(formats), columns=columns,
+            kind=("peer-gemv", "peer-gemm"), format=tuple(formats), batch=batch,
             variant=tuple(variants or self.variants), threads=threads, shape=shape,
         )  # fmt: skip
         return min(rows, key=lambda row: row.us, default=None)
@@ -172,10 +172,10 @@ class Results:
         rows = [row for row in rows if kind == "l1" or row.shape == "4096x4096"]
         return rows[0] if rows else None
 
-    def baseline(self, kind, format_name, loops, columns=1):
+    def baseline(self, kind, format_name, loops, batch=1):
         """A row of the baseline, or None."""
         rows = self.find(
-            kind=f"baseline-{kind}", format=format_name, loops=loops, columns=columns
+            kind=f"baseline-{kind}", format=format_name, loops=loops, batch=batch
         )
         return rows[0] if rows else None
 

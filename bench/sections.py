@@ -3,7 +3,7 @@
 
 from results import width_of
 
-TABLE_COLUMNS = (4, 32, 256)  # of the table with every format
+TABLE_BATCHES = (4, 32, 256)  # of the table with every format
 
 
 def number(value, digits=3):
@@ -119,7 +119,7 @@ def gemv(results, threads):
     if not names:
         return ""
     return (
-        f"#### One column, {threads} thread{'s' * (threads > 1)}, microseconds\n\n"
+        f"#### One input, {threads} thread{'s' * (threads > 1)}, microseconds\n\n"
         + table(head, [gemv_row(results, name, threads) for name in names])
     )
 
@@ -127,28 +127,28 @@ def gemv(results, threads):
 def gemm_row(results, name, counts):
     cells = [name]
     for n in counts:
-        ours = results.own(name, results.best_isa, columns=n)
-        theirs = results.peer_of_width(width_of(name), columns=n)
+        ours = results.own(name, results.best_isa, batch=n)
+        theirs = results.peer_of_width(width_of(name), batch=n)
         cells += [
             number(ours.rate) if ours else "",
             f"{number(theirs.rate)} ({theirs.format})" if theirs else "",
             ratio(ours, theirs),
         ]
-    last = results.own(name, results.best_isa, columns=counts[-1])
+    last = results.own(name, results.best_isa, batch=counts[-1])
     return cells + [percent(last.counters.get("dot_share")) if last else ""]
 
 
 def gemm(results):
-    counts = [n for n in TABLE_COLUMNS if results.find(kind="gemm", columns=n)]
+    counts = [n for n in TABLE_BATCHES if results.find(kind="gemm", batch=n)]
     names = list(dict.fromkeys(row.format for row in results.rows if row.kind == "gemm"))
     if not counts:
         return ""
     head = ["format"]
     for n in counts:
-        head += [f"{n} columns", "llama.cpp, best of width", "times"]
-    head.append(f"of int8 peak, {counts[-1]}")
+        head += [f"batch of {n}", "llama.cpp, best of width", "times"]
+    head.append(f"of int8 peak, batch of {counts[-1]}")
     return (
-        f"#### Several columns, 1 thread, {results.best_isa}, Gweights/s\n\n"
+        f"#### Batches, 1 thread, {results.best_isa}, Gweights/s\n\n"
         + table(head, [gemm_row(results, name, counts) for name in names])
     )
 
@@ -167,7 +167,7 @@ def families(results):
     if not rows:
         return ""
     return (
-        f"#### Both families on {results.best_isa}, one column, 1 thread, microseconds\n\n"
+        f"#### Both families on {results.best_isa}, one input, 1 thread, microseconds\n\n"
         + table(["format", "lookup", "direct", "chosen"], rows)
     )
 
@@ -178,7 +178,7 @@ def modes(results):
     def cell(row):
         return f"{number(row.total_us)} ({row.counters['error']:.1e})" if row else ""
 
-    columns = [
+    shown = [
         (f"{label}, {isa}", kind, isa)
         for label, kind in (("default", "gemv"), ("exact", "exact"), ("fast", "fast"))
         for isa in dict.fromkeys((results.best_isa, "x86-avx2"))
@@ -190,14 +190,14 @@ def modes(results):
             results.find(
                 kind=kind, format=name, isa=isa, threads=1, shape="4096x4096", forced=False
             )
-            for _, kind, isa in columns
+            for _, kind, isa in shown
         ]
         if any(found):
             rows.append([name] + [cell(row[0] if row else None) for row in found])
     if not results.find(kind=("exact", "fast")):
         return ""
-    return "#### Modes, one column, 1 thread, microseconds (relative squared error)\n\n" + table(
-        ["format"] + [head for head, _, _ in columns], rows
+    return "#### Modes, one input, 1 thread, microseconds (relative squared error)\n\n" + table(
+        ["format"] + [head for head, _, _ in shown], rows
     )
 
 
@@ -205,14 +205,14 @@ def table_times(results):
     rows = results.find(kind="tables", threads=1, isa=results.best_isa)
     if not rows:
         return ""
-    counts = sorted({row.columns for row in rows})
+    counts = sorted({row.batch for row in rows})
     cells = []
     for name, family in dict.fromkeys((row.format, row.family) for row in rows):
-        times = {row.columns: row.us for row in rows if (row.format, row.family) == (name, family)}
+        times = {row.batch: row.us for row in rows if (row.format, row.family) == (name, family)}
         cells.append([f"{family} ({name})"] + [number(times.get(n)) for n in counts])
     return (
         f"#### Tables of 4096 activations, 1 thread, {results.best_isa}, microseconds\n\n"
-        + table(["tables"] + [f"{n} column{'s' * (n > 1)}" for n in counts], cells)
+        + table(["tables"] + [f"batch of {n}" for n in counts], cells)
     )
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// libtmac measured beside llama.cpp and the roofs of this machine. bench/run is the comfortable way
-// in; this takes Google Benchmark's options, and those below.
+// libtmac measured beside llama.cpp and the roofs of this machine. bench/run calls it for you;
+// this takes Google Benchmark's options, and those below.
 #include "energy.h"
 #include "roofline.h"
 #include "rows.h"

@@ -82,7 +82,7 @@ void run_multiply(benchmark::State &state, const Case &c)
     report_error(state, tmac_error(weights, row, x, y));
 }
 
-// Tiles that stay in the first-level cache, by the plain call, which is the shortest way in.
+// Tiles that stay in the first-level cache, by the low-level call, which is the shortest way in.
 void run_l1(benchmark::State &state, const Case &c)
 {
     const Weights attached = attach(c.context(), packed(*c.engine, *c.format, c.shape));

@@ -48,11 +48,11 @@ int main(void)
     check(tmac_weights_pack(context, &desc, &weights));
     check(tmac_matmul(context, weights, &in, y, ROWS));
 
-    double plain = 0; /* row 0 again, the long way */
+    double loop = 0; /* row 0 again, the long way */
     for (int k = 0; k < COLS; k++)
-        plain += (double)scales[k / GROUP] * (codes[k] - 8) * x[k];
+        loop += (double)scales[k / GROUP] * (codes[k] - 8) * x[k];
     printf("y[0] = %.3f with libtmac's %s kernels, %.3f with a plain loop\n", y[0],
-           tmac_context_isa(context), plain);
+           tmac_context_isa(context), loop);
 
     tmac_weights_free(weights);
     tmac_context_free(context);

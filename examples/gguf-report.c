@@ -28,10 +28,9 @@ static const char usage[] =
     "\n"
     "  --peer FOLDER   compare with the llama.cpp in FOLDER (libggml-base.so, libggml-cpu-*.so)\n"
     "  --threads N     threads of libtmac and of llama.cpp (1)\n"
-    "  --isa NAME      the best instruction set that libtmac may use: scalar, x86-avx2, "
-    "x86-avx512,\n"
-    "                  x86-avx512-vnni, x86-avx512-vbmi, arm64, arm64-dotprod (the machine's "
-    "best)\n"
+    "  --isa NAME      the best instruction set that libtmac may use: scalar, x86-avx2,\n"
+    "                  x86-avx-vnni, x86-avx512, x86-avx512-vnni, x86-avx512-vbmi, arm64,\n"
+    "                  arm64-dotprod (the machine's best)\n"
     "  --seconds S     how long to measure (6)\n";
 
 static int parse_number(const char *name, const char *text, double low, double high, double *out)

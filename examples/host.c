@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The plain calls: for a host (an inference engine, a server) that owns its memory and its threads.
- * libtmac then allocates no more than a small handle, starts no thread, and the packed weights can
- * be kept in a file and mapped.
+ * The low-level calls: for a host (an inference engine, a server) that owns its memory and its
+ * threads. libtmac then allocates no more than a small handle and starts no thread, and the packed
+ * weights can be kept in a file and mapped.
  *
  *   pack      query the size, write the header, pack rows in two threads, finish
  *   keep      write the bytes to a file, map the file, attach
@@ -136,8 +136,8 @@ static void pack(struct job *job)
     check(tmac_packed_finish(job->packed, job->plan.bytes));
 }
 
-/* Packed weights are plain bytes: after this the codes, and the memory they were packed into, are
- * no longer needed. A real host would keep the file and start here the next time. */
+/* Packed weights are bytes and nothing else. After this the codes, and the memory that they were packed
+ * into, are no longer needed. A real host would keep the file and start here the next time. */
 static void keep_in_file(struct job *job)
 {
     FILE *file = tmpfile();
@@ -180,7 +180,7 @@ static double relative_squared_error(void)
 
 int main(void)
 {
-    /* No threads of libtmac's own: the plain calls work on the thread that calls them. */
+    /* No threads of libtmac's own: the low-level calls work on the thread that calls them. */
     tmac_context_options options = {.struct_size = sizeof options, .threads = 1};
     struct job job = {
         .desc = {.struct_size = sizeof job.desc,

@@ -200,7 +200,7 @@ static void test_row_ranges(void **state)
     for_each_problem(check_ranges);
 }
 
-/* ---- plain calls ----------------------------------------------------------------------------- */
+/* ---- low-level calls ------------------------------------------------------------------------- */
 
 static void check_plain_with(const struct problem *p, const tmac_context *context, int64_t batch,
                              int32_t parts, struct rng *rng)

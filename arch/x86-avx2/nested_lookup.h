@@ -6,7 +6,7 @@
  * bits.
  *
  * Bytes, with U4 sub-scales (codes of 2 bits or ternary): a sum of lookups is mean * 2^shift - excess
- * in bytes (sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0 .. 15, and 16 bits hold
+ * in bytes (lookup_sums.h). vpmaddubsw multiplies both by sub-scales as they are, 0 .. 15, and 16 bits hold
  * the sums over a block of at most 8 groups, so that nothing is widened before its end:
  *     |mean - centre| <= 128:   128 * 15 * 8 = 15360
  *     excess <= 255:            255 * 15 * 8 = 30600

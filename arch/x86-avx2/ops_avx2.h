@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the templates in arch/x86 are made of, on AVX2: 32 rows, a byte each. */
+ * What the templates in arch/family are made of, on AVX2: 32 rows, a byte each. */
 #ifndef TMAC_AVX2_VECTOR_H
 #define TMAC_AVX2_VECTOR_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the templates in arch/x86 are made of, on AVX-512 BW: 64 rows, a byte each. */
+ * What the templates in arch/family are made of, on AVX-512 BW: 64 rows, a byte each. */
 #ifndef TMAC_AVX512_VECTOR_H
 #define TMAC_AVX512_VECTOR_H
 

@@ -42,7 +42,7 @@ struct Tallies {
 };
 
 std::vector<uint8_t> bytes_of_tables(const Side &side, const Handle &context, uint32_t layout,
-                                     const Columns &x)
+                                     const Inputs &x)
 {
     size_t bytes = 0;
 
@@ -58,7 +58,7 @@ std::vector<uint8_t> bytes_of_tables(const Side &side, const Handle &context, ui
 }
 
 std::vector<float> product(const Side &side, const Handle &context, const Handle &weights,
-                           const Columns &x, int64_t rows)
+                           const Inputs &x, int64_t rows)
 {
     std::vector<float> y(static_cast<size_t>(rows * x.batch), 12345.0f);
     const Handle tables = create_tables(side, context, weights, x.batch);
@@ -90,8 +90,8 @@ void compare(const Sides &sides, const Outcomes &contexts, const Outcomes &weigh
                 std::memcmp(packed[OLD].tiles, packed[NEW].tiles, packed[OLD].tile_bytes) == 0,
             at);
     for (int64_t batch : batches) {
-        const std::vector<float> x = random_columns(shape.cols, batch);
-        const Columns columns = {shape.cols, batch, x.data()};
+        const std::vector<float> x = random_inputs(shape.cols, batch);
+        const Inputs inputs = {shape.cols, batch, x.data()};
         const std::string where = at + " n" + std::to_string(batch);
         std::vector<uint8_t> tables[2];
         std::vector<float> y[2];
@@ -99,8 +99,8 @@ void compare(const Sides &sides, const Outcomes &contexts, const Outcomes &weigh
         for (int side : {OLD, NEW}) {
             const Handle &context = contexts[side].handle;
             tables[side] =
-                bytes_of_tables(*sides[side], context, packed[side].table_layout, columns);
-            y[side] = product(*sides[side], context, weights[side].handle, columns, shape.rows);
+                bytes_of_tables(*sides[side], context, packed[side].table_layout, inputs);
+            y[side] = product(*sides[side], context, weights[side].handle, inputs, shape.rows);
         }
         if (tables[OLD].size() == tables[NEW].size())
             tallies->tables.add(tables[OLD] == tables[NEW], where);

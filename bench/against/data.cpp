@@ -175,7 +175,7 @@ Source::Source(const Format &format, Shape shape) : matrix()
     matrix.zero_points = zero_points.data();
 }
 
-std::vector<float> random_columns(int64_t cols, int64_t batch)
+std::vector<float> random_inputs(int64_t cols, int64_t batch)
 {
     std::vector<float> x(static_cast<size_t>(cols * batch));
     Random random;

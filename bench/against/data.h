@@ -13,7 +13,7 @@ struct Format {
     std::string name; // "w4/g32/point", or llama.cpp's name: "Q4_K"
     int ggml_type;    // llama.cpp's number; -1: codes and scales apart
     int bits;         // codes and scales apart: 1..4, or 0 for ternary
-    int64_t group;    // what columns must be a multiple of
+    int64_t group;    // what cols must be a multiple of
     Zero zero;
     bool quick; // among the few of --quick
 };
@@ -42,7 +42,7 @@ class Source
     std::vector<uint16_t> scales, minimums;
 };
 
-// `batch` columns of `cols` numbers, about normally distributed.
-std::vector<float> random_columns(int64_t cols, int64_t batch);
+// `batch` inputs of `cols` numbers, about normally distributed.
+std::vector<float> random_inputs(int64_t cols, int64_t batch);
 
 #endif

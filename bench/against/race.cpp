@@ -187,7 +187,7 @@ class Pair
                    Times *times)
     {
         const int64_t rows = source.matrix.rows;
-        const Columns columns = {source.matrix.cols, batch, x.data()};
+        const Inputs inputs = {source.matrix.cols, batch, x.data()};
         std::vector<float> y(static_cast<size_t>(rows * batch)); // the same for both
         Handle tables[2] = {Handle(nullptr, nullptr), Handle(nullptr, nullptr)};
         Call calls[2];
@@ -198,10 +198,10 @@ class Pair
             memory[side].turn = static_cast<size_t>(tries) * 5 + 2;
             tables[side] = create_tables(s, context, w, batch);
             void *const t = tables[side].get();
-            check(s, s.build(context.get(), t, &columns), "building tables");
+            check(s, s.build(context.get(), t, &inputs), "building tables");
             if (building)
-                calls[side] = [&s, &context, t, &columns] {
-                    check(s, s.build(context.get(), t, &columns), "building tables");
+                calls[side] = [&s, &context, t, &inputs] {
+                    check(s, s.build(context.get(), t, &inputs), "building tables");
                 };
             else
                 calls[side] = [&s, &context, &w, t, &y, rows] {
@@ -384,7 +384,7 @@ struct Racer {
             remark = changed("layout", packed[OLD].layout, packed[NEW].layout) +
                      changed("kernel", packed[OLD].kernel, packed[NEW].kernel);
         const Times times =
-            race_row(pair, batch, random_columns(shape.cols, batch), building, options.seconds);
+            race_row(pair, batch, random_inputs(shape.cols, batch), building, options.seconds);
         results.add(name, building ? "tables" : "multiply", isa, batch, times, remark);
     }
 };

@@ -11,7 +11,7 @@
 namespace
 {
 
-// The number of columns: `columns`, and `batch` since.
+// How many inputs there are: `batch`, in old revisions `columns`.
 template <class Activations>
 auto set_batch(Activations &x, int64_t batch, int) -> decltype(static_cast<void>(x.batch))
 {
@@ -24,7 +24,7 @@ auto set_batch(Activations &x, int64_t batch, long) -> decltype(static_cast<void
     x.columns = batch;
 }
 
-tmac_activations activations_of(const Columns &x)
+tmac_activations activations_of(const Inputs &x)
 {
     tmac_activations activations = {};
     activations.struct_size = sizeof activations;
@@ -161,7 +161,7 @@ int create_tables(const void *context, const void *weights, int64_t batch, void 
     return status;
 }
 
-int build(const void *context, void *tables, const Columns *x)
+int build(const void *context, void *tables, const Inputs *x)
 {
     const tmac_activations activations = activations_of(*x);
     return tmac_tables_build(as_context(context), static_cast<tmac_tables *>(tables), &activations);
@@ -178,12 +178,12 @@ int multiply(const void *context, const void *weights, const void *tables, float
                      static_cast<const tmac_tables *>(tables), y, stride);
 }
 
-int table_bytes(uint32_t table_layout, const Columns *x, size_t *bytes)
+int table_bytes(uint32_t table_layout, const Inputs *x, size_t *bytes)
 {
     return tmac_tables_size(table_layout, x->cols, x->batch, bytes);
 }
 
-int build_into(const void *context, uint32_t table_layout, const Columns *x, void *memory,
+int build_into(const void *context, uint32_t table_layout, const Inputs *x, void *memory,
                size_t bytes)
 {
     const tmac_activations activations = activations_of(*x);

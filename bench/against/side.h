@@ -41,8 +41,8 @@ struct Packed {
     uint32_t table_layout;
 };
 
-// `batch` columns of `cols` floats.
-struct Columns {
+// `batch` inputs of `cols` floats.
+struct Inputs {
     int64_t cols, batch;
     const float *data;
 };
@@ -58,14 +58,14 @@ struct Side {
     void (*free_weights)(void *weights);
 
     int (*create_tables)(const void *context, const void *weights, int64_t batch, void **tables);
-    int (*build)(const void *context, void *tables, const Columns *x);
+    int (*build)(const void *context, void *tables, const Inputs *x);
     void (*free_tables)(void *tables);
     int (*multiply)(const void *context, const void *weights, const void *tables, float *y,
                     int64_t stride);
 
     // The same tables in memory that can be looked at.
-    int (*table_bytes)(uint32_t table_layout, const Columns *x, size_t *bytes);
-    int (*build_into)(const void *context, uint32_t table_layout, const Columns *x, void *memory,
+    int (*table_bytes)(uint32_t table_layout, const Inputs *x, size_t *bytes);
+    int (*build_into)(const void *context, uint32_t table_layout, const Inputs *x, void *memory,
                       size_t bytes);
 };
 

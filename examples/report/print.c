@@ -144,7 +144,7 @@ static void print_kind(const struct bench *bench, const struct kind *kind)
     print_line(&line, bench->peer != NULL);
 }
 
-/* What the inputs mean. */
+/* What the headings mean. */
 static void print_legend(const struct bench *bench)
 {
     puts("\ntime: tables and multiplication of a matrix, layers in turn, best of many. "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Operations that have packed weights among their operands but do not multiply them: hosts place
  * weights by what they are used for, so there should be none. For those there are, weights are
- * unpacked to a plain copy once, and the CPU backend computes with that. */
+ * unpacked to a copy once, and the CPU backend computes with that. */
 #include "buffer.h"
 #include "multiply.h"
 #include "packed_tensor.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The way by a buffer type of the CPU backend's own. */
+ * The way by an extra buffer type of the CPU backend. */
 #include "ways.h"
 
 #include <algorithm>

@@ -24,7 +24,7 @@ static const char usage[] =
     "\n"
     "  --threads N    to multiply with (all that OpenMP offers)\n"
     "  --isa NAME     the best instruction set to use (the machine's best)\n"
-    "  --inputs N    that the layout is chosen for (1: generating text)\n"
+    "  --batch N      that the layout is chosen for (1: generating text)\n"
     "  --seconds S    for each candidate (0.1)\n"
     "  --file PATH    the tuning file ($XDG_CACHE_HOME or ~/.cache, /libtmac/tuning.txt)\n";
 
@@ -55,7 +55,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {{"threads", required_argument, NULL, 't'},
                                           {"isa", required_argument, NULL, 'i'},
-                                          {"inputs", required_argument, NULL, 'c'},
+                                          {"batch", required_argument, NULL, 'b'},
                                           {"seconds", required_argument, NULL, 's'},
                                           {"file", required_argument, NULL, 'f'},
                                           {"help", no_argument, NULL, 'h'},
@@ -70,7 +70,7 @@ static int parse(int argc, char **argv, struct options *options)
         }
         if (option == 't')
             failed = parse_number(optarg, 1, 1024, &threads);
-        else if (option == 'c')
+        else if (option == 'b')
             failed = parse_number(optarg, 1, 4096, &batch);
         else if (option == 's')
             failed = parse_number(optarg, 0.001, 60, &seconds);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The declarations of tmac/_lib.py are those of tmac.h, and the plain calls work from Python."""
+"""The declarations of tmac/_lib.py are those of tmac.h, and the low-level calls work from Python."""
 
 import ctypes
 import re
@@ -15,7 +15,7 @@ from tmac._lib import lib
 
 HEADER = (ROOT / "include" / "tmac.h").read_text()
 CONSTANTS = [name for name in vars(_lib) if re.match(
-    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|OUTPUT|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
+    "(WIDTH|CODES|SCALE|ZERO|SUB|ACTIVATION|OUTPUT|MULTIPLY|FAMILY|MODE|GROUP|ATTACH|PACKED|TABLES)_", name)]
 
 
 def c_compiler():
@@ -93,7 +93,7 @@ def aligned(size):
     return memory[start:start + size]
 
 
-def test_plain_calls():
+def test_low_level_calls():
     """A host with its own memory and threads: plan, begin, rows, finish, attach; parts; ranges."""
     rng = np.random.default_rng(3)
     rows, cols, n, context = 300, 128, 3, tmac.Context()

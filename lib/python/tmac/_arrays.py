@@ -45,20 +45,21 @@ def take_bytes(data: Any, name: str) -> np.ndarray:
         raise TypeError(f"{name} must be bytes or an array, not {type(data).__name__}") from None
 
 
-def output(out: Optional[np.ndarray], shape: Sequence[int]) -> np.ndarray:
-    """A float32 array for C to write to: a new one, or `out`, whose rows may lie apart."""
-    shape = tuple(shape)
+def output(out: Optional[np.ndarray], shape: Sequence[int], dtype: Any = np.float32) -> np.ndarray:
+    """An array for C to write to: a new one, or `out`, whose rows may lie apart."""
+    shape, dtype = tuple(shape), np.dtype(dtype)
     if out is None:
-        return np.empty(shape, np.float32)
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32:
-        raise TypeError("out must be a float32 array")
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        raise TypeError(f"out must be a {dtype} array")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, not {out.shape}")
     if not out.flags.writeable or not out.flags.aligned:
         raise ValueError("out must be writeable and aligned")
-    if out.size and (shape[-1] > 1 and out.strides[-1] != 4 or
+    size = dtype.itemsize
+    if out.size and (shape[-1] > 1 and out.strides[-1] != size or
                      len(shape) == 2 and shape[0] > 1 and
-                     (out.strides[0] < 4 * shape[1] or out.strides[0] % 4)):
+                     (out.strides[0] < size * shape[1] or out.strides[0] % size)):
         raise ValueError("the rows of out must be contiguous, each behind the last")
     return out
 
@@ -66,7 +67,20 @@ def output(out: Optional[np.ndarray], shape: Sequence[int]) -> np.ndarray:
 def row_stride(array: np.ndarray) -> int:
     """Elements from one row of an output() to the next."""
     two_rows = array.ndim == 2 and array.shape[0] > 1
-    return array.strides[0] // 4 if two_rows and array.size else array.shape[-1]
+    return array.strides[0] // array.itemsize if two_rows and array.size else array.shape[-1]
+
+
+def row_range(begin: int, end: Optional[int], rows: int) -> tuple:
+    begin = _lib.integer(begin, "begin")
+    end = rows if end is None else _lib.integer(end, "end")
+    if not 0 <= begin <= end <= rows:
+        raise ValueError(f"rows {begin}..{end} are not in 0..{rows}")
+    return begin, end
+
+
+def no_options(activations: dict) -> None:
+    if activations:
+        raise TypeError(f"{', '.join(activations)} belong to Tables.build")
 
 
 class Activations:

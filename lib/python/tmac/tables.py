@@ -27,7 +27,7 @@ class Tables(_lib.Owner):
         self._handle = _lib.Handle(pointer, lib.tmac_tables_free, handle.context)
         self.cols = weights.cols
         self.max_batch = int(max_batch)
-        #: Columns they hold; None: not built.
+        #: How many inputs they hold; None: not built.
         self.batch: Optional[int] = None
 
     def build(self, x: Any, *, scales: Any = None, scale_group: int = 0,

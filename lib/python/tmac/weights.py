@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Optional, Union
 import numpy as np
 
 from . import _lib, formats
-from ._arrays import BFLOAT16, FLOATS, Activations, output, row_stride, take, take_bytes
+from ._arrays import (BFLOAT16, FLOATS, Activations, no_options, output, row_range, row_stride, take,
+                      take_bytes)
 from ._lib import lib
 from .context import FAMILIES, Context, default_context
 from .formats import WIDTHS
@@ -62,7 +63,7 @@ class Weights(_lib.Owner):
         codes         uint8 [rows, cols], one code per byte; with dense=True and cols, rows of codes
                       of `width` bits (ternary: 2), the first in the lowest bits of the first byte
         width         bits of a code, or "ternary" (codes 0, 1, 2): one of WIDTHS
-        group         columns that share a scale: 16, 32, 64, 128, 256, "row" or "tensor"
+        group         weights that share a scale: 16, 32, 64, 128, 256, "row" or "tensor"
         scales        float32 or float16 (bfloat16=True: uint16 that hold bfloat16):
                       [rows, cols / group], with sub-scales [rows, cols / super_group];
                       "row": [rows] or [rows, 1]; "tensor": [] or [1]
@@ -71,7 +72,7 @@ class Weights(_lib.Owner):
         minimums      shaped and typed like scales, instead of zero
         sub_scales    int8 [rows, cols / group]; the scale is then scales * sub_scales
         sub_minimums  uint8 [rows, cols / group]; the minimum is then minimums * sub_minimums
-        super_group   columns under one scale when there are sub-scales: up to 256, or "row"
+        super_group   weights under one scale when there are sub-scales: up to 256, or "row"
         sub_format    "i8", or "u4" where all sub-scales and sub-minimums are 0..15
 
         The arrays are copied first if not contiguous, and not needed afterwards.
@@ -233,7 +234,7 @@ class Weights(_lib.Owner):
     def unpack(self, begin: int = 0, end: Optional[int] = None, *,
                out: Optional[np.ndarray] = None) -> np.ndarray:
         """Rows [begin, end) as float32 [end - begin, cols]."""
-        begin, end = self._rows(begin, end)
+        begin, end = row_range(begin, end, self.rows)
         out = output(out, (end - begin, self.cols))
         lib.tmac_weights_unpack(self._c, begin, end, out.ctypes.data, row_stride(out))
         return out
@@ -247,17 +248,10 @@ class Weights(_lib.Owner):
         type  a name of FORMATS, or ggml's number
         """
         known = formats.find(type)
-        begin, end = self._rows(begin, end)
+        begin, end = row_range(begin, end, self.rows)
         out = np.empty((end - begin, self.cols // known.block * known.bytes), np.uint8)
         lib.tmac_weights_unpack_ggml(self._c, known.number, begin, end, out.ctypes.data, 0)
         return out
-
-    def _rows(self, begin: int, end: Optional[int]) -> tuple:
-        begin = _lib.integer(begin, "begin")
-        end = self.rows if end is None else _lib.integer(end, "end")
-        if not 0 <= begin <= end <= self.rows:
-            raise ValueError(f"rows {begin}..{end} are not in 0..{self.rows}")
-        return begin, end
 
     def save(self, path: Union[str, os.PathLike]) -> None:
         """Writes the packed bytes to a file, all or nothing; load() maps it. The file fits every
@@ -286,7 +280,7 @@ class Weights(_lib.Owner):
         out  float32 [rows] to write to
         """
         if isinstance(x, Tables):
-            _no_options(activations)
+            no_options(activations)
             out = output(out, (self.rows,))
             handle = self._c
             lib.tmac_gemv(handle.context, handle, x._c, out.ctypes.data)
@@ -302,7 +296,7 @@ class Weights(_lib.Owner):
         out  float32 [n, rows] to write to; its rows may lie apart
         """
         if isinstance(x, Tables):
-            _no_options(activations)
+            no_options(activations)
             if x.batch is None:
                 raise _lib.Error(_lib.Status.ERROR_NOT_BUILT)
             out = output(out, (x.batch, self.rows))
@@ -327,11 +321,6 @@ def matmul(weights: Weights, x: Any, *, out: Optional[np.ndarray] = None,
     """weights.gemv(x) for one dimension, weights.gemm(x) for two and for Tables."""
     one = not isinstance(x, Tables) and np.ndim(x) == 1
     return (weights.gemv if one else weights.gemm)(x, out=out, **activations)
-
-
-def _no_options(activations: dict) -> None:
-    if activations:
-        raise TypeError(f"{', '.join(activations)} belong to Tables.build")
 
 
 def _group(value: Union[int, str], name: str, words: dict) -> int:

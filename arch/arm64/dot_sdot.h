@@ -32,17 +32,24 @@ INLINE dot_sum dot_from(vec lanes)
     return (dot_sum){lanes, vec_zero()};
 }
 
-/* Of the four activations `at` of x. */
+/* Of the four activations `at` of x, lane `at` % 4 of a register. As with vpdpbusd (inline.h) gcc 12 copies sums
+ * around the intrinsics. */
 INLINE vec sdot(vec sum, vec codes, const uint8_t *x, const int at)
 {
-    const int32x4_t rows = vreinterpretq_s32_u8(sum);
-    const int8x16_t bytes = vreinterpretq_s8_u8(codes);
-    const int8x16_t four = vreinterpretq_s8_u8(vec_load(x + at / 4 * 16));
+    const vec four = vec_load(x + at / 4 * 16);
 
-    return vreinterpretq_u8_s32(at % 4 == 0   ? vdotq_laneq_s32(rows, bytes, four, 0)
-                                : at % 4 == 1 ? vdotq_laneq_s32(rows, bytes, four, 1)
-                                : at % 4 == 2 ? vdotq_laneq_s32(rows, bytes, four, 2)
-                                              : vdotq_laneq_s32(rows, bytes, four, 3));
+#if defined(__clang__) || !defined(__OPTIMIZE__)
+    const int32x4_t rows = (int32x4_t)sum;
+    const int8x16_t a = (int8x16_t)codes, b = (int8x16_t)four;
+
+    return (vec)(at % 4 == 0   ? vdotq_laneq_s32(rows, a, b, 0)
+                 : at % 4 == 1 ? vdotq_laneq_s32(rows, a, b, 1)
+                 : at % 4 == 2 ? vdotq_laneq_s32(rows, a, b, 2)
+                               : vdotq_laneq_s32(rows, a, b, 3));
+#else
+    __asm__("sdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(sum) : "w"(codes), "w"(four), "n"(at % 4));
+    return sum;
+#endif
 }
 
 /* Adds codes times the four activations `at` of x. */

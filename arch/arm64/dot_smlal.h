@@ -36,38 +36,37 @@ INLINE dot_sum dot_from(vec lanes)
     return (dot_sum){vec_zero(), vec_zero(), lanes};
 }
 
-INLINE vec add_products(vec sum, int8x8_t codes, int8x8_t x)
-{
-    return vreinterpretq_u8_s16(vmlal_s8(vreinterpretq_s16_u8(sum), codes, x));
-}
-
-INLINE vec add_wide_products(vec sum, int8x8_t codes, int8x8_t x)
-{
-    return vreinterpretq_u8_s32(vpadalq_s16(vreinterpretq_s32_u8(sum), vmull_s8(codes, x)));
-}
-
 INLINE vec add_neighbours32(vec a, vec b)
 {
-    return vreinterpretq_u8_s32(vpaddq_s32(vreinterpretq_s32_u8(a), vreinterpretq_s32_u8(b)));
+    return (vec)vpaddq_s32((int32x4_t)a, (int32x4_t)b);
+}
+
+INLINE dot_sum add_words(dot_sum sum, int8x16_t codes, int8x16_t four)
+{
+    sum.low = (vec)vmlal_s8((int16x8_t)sum.low, vget_low_s8(codes), vget_low_s8(four));
+    sum.high = (vec)vmlal_high_s8((int16x8_t)sum.high, codes, four);
+    return sum;
+}
+
+INLINE dot_sum add_lanes(dot_sum sum, int8x16_t codes, int8x16_t four)
+{
+    const int16x8_t low = vmull_s8(vget_low_s8(codes), vget_low_s8(four));
+
+    sum.low = (vec)vpadalq_s16((int32x4_t)sum.low, low);
+    sum.high = (vec)vpadalq_s16((int32x4_t)sum.high, vmull_high_s8(codes, four));
+    return sum;
 }
 
 /* Adds codes times the four activations `at` of x. */
 INLINE dot_sum dot(dot_sum sum, vec codes, const uint8_t *x, const int at, const tmac_width width)
 {
-    const int8x8_t four = vget_low_s8(vreinterpretq_s8_u8(vec_broadcast4(x + 4 * at)));
+    const int8x16_t four = (int8x16_t)vec_broadcast4(x + 4 * at);
 
-    if (width == TMAC_WIDTH_8) {
-        const int8x16_t bytes = vreinterpretq_s8_u8(veorq_u8(codes, vec_bytes((char)128)));
-        const vec short_of = add_wide_products(vec_zero(), vdup_n_s8(-128), four);
-
-        sum.low = add_wide_products(sum.low, vget_low_s8(bytes), four);
-        sum.high = add_wide_products(sum.high, vget_high_s8(bytes), four);
-        sum.more = vec_sub32(sum.more, add_neighbours32(short_of, short_of));
-    } else {
-        sum.low = add_products(sum.low, vget_low_s8(vreinterpretq_s8_u8(codes)), four);
-        sum.high = add_products(sum.high, vget_high_s8(vreinterpretq_s8_u8(codes)), four);
-    }
-    return sum;
+    if (width != TMAC_WIDTH_8)
+        return add_words(sum, (int8x16_t)codes, four);
+    const vec lack = add_lanes(dot_zero(), vdupq_n_s8(-128), four).low;
+    sum.more = vec_sub32(sum.more, add_neighbours32(lack, lack));
+    return add_lanes(sum, (int8x16_t)veorq_u8(codes, vec_bytes((char)128)), four);
 }
 
 INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_width width)
@@ -78,8 +77,8 @@ INLINE dot_sum dot_start(vec codes, const uint8_t *x, const int at, const tmac_w
 INLINE vec dot_rows(dot_sum sum, const tmac_width width)
 {
     if (width != TMAC_WIDTH_8) {
-        sum.low = vreinterpretq_u8_s32(vpaddlq_s16(vreinterpretq_s16_u8(sum.low)));
-        sum.high = vreinterpretq_u8_s32(vpaddlq_s16(vreinterpretq_s16_u8(sum.high)));
+        sum.low = (vec)vpaddlq_s16((int16x8_t)sum.low);
+        sum.high = (vec)vpaddlq_s16((int16x8_t)sum.high);
     }
     return vec_add32(add_neighbours32(sum.low, sum.high), sum.more);
 }

@@ -127,6 +127,13 @@ INLINE const uint8_t *vec_opaque(const uint8_t *at)
     return at;
 }
 
+/* Between the rounds of an unrolled loop: gcc would move the loads and shifts of all rounds to the front, run out of
+ * registers and spill. */
+INLINE void vec_in_order(void)
+{
+    __asm__ volatile("");
+}
+
 INLINE vec vec_words(const short word)
 {
     return vreinterpretq_u8_s16(vdupq_n_s16(word));
@@ -137,12 +144,10 @@ INLINE vec vec_lanes(const int32_t lane)
     return vreinterpretq_u8_s32(vdupq_n_s32(lane));
 }
 
+/* From an address that is a multiple of 4. */
 INLINE vec vec_broadcast4(const uint8_t *from)
 {
-    int32_t four;
-
-    memcpy(&four, from, sizeof four);
-    return vec_lanes(four);
+    return (vec)vld1q_dup_s32((const int32_t *)(const void *)from);
 }
 
 INLINE vec vec_and(vec a, vec b)

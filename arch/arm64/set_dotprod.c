@@ -7,13 +7,12 @@
 #define ANY TMAC_BATCHES(TMAC_BATCH_1, TMAC_BATCH_MANY)
 #define DOTPROD (TMAC_ISA_ARM64 | TMAC_ISA_ARM64_DOTPROD)
 
-/* Cycles for a cell of 32 rows and 32 activations, modelled as in set.c:
+/* Cycles for a cell of 32 rows and 32 activations, one input, modelled as in set.c:
  *
- *                                  lookup                        direct by SDOT
- *                                  1    2, ternary  3    4 bits  1    2    3    4 bits
- *     neoverse-n1   one input     32   64          96   128     64   64   102  64
- *                   each of four   29   58          88   117     41   47   58   40
- *     cortex-a55    one input     104  208         312  416     154  186  282  204
+ *                   lookup                        direct by SDOT            nested
+ *                   1    2, ternary  3    4 bits  1    2    3    4    8     2    3    4 bits
+ *     neoverse-n1   32   64          96   128     72   66   116  66   96    160  192  108
+ *     cortex-a55    104  208         312  416     330  434  462  288  520   672  648  445
  *
  * QUAD takes 50 cycles a plane on neoverse-n1. */
 static const struct tmac_kernel kernels[] = {

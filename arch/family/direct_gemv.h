@@ -52,6 +52,7 @@ INLINE void gemv_step(const struct gemv_at *at, const struct gemv_kind kind, con
 
         if (bits == GROUPS && (z < begin || z >= end))
             continue;
+        vec_in_order();
         UNROLL
         for (int i = 0; i < GEMV_VECTORS; i++)
             fields[i] = field_vector(at->cell, kind.width, z, v + i);

@@ -47,6 +47,7 @@ INLINE void nested_step(vec sum[], const uint8_t *cell, const uint8_t *x, const 
     for (int z = 0; z < bits; z++) {
         vec fields[ROW_VECTORS];
 
+        vec_in_order();
         UNROLL
         for (int i = 0; i < vectors; i++)
             fields[i] = field_vector(cell, width, z, v + i);

@@ -52,6 +52,7 @@ INLINE void pass_cell(const uint8_t *cell, const uint8_t *x, const struct pass_k
     for (int z = 0; z < bits; z++) {
         vec fields[ROW_VECTORS], codes[ROW_VECTORS];
 
+        vec_in_order();
         UNROLL
         for (int v = 0; v < kind.vectors; v++)
             fields[v] = field_vector(cell, kind.width, z, v);
@@ -76,6 +77,7 @@ INLINE void pass_unpacked(const uint8_t *unpacked, const uint8_t *x, const struc
     for (int g = begin; g < end; g++) {
         vec codes[ROW_VECTORS];
 
+        vec_in_order();
         UNROLL
         for (int v = 0; v < kind.vectors; v++) /* loaded once, where gcc would for every use */
             codes[v] = vec_here(vec_load(unpacked + g * ROWS_BYTES + v * VEC_BYTES));

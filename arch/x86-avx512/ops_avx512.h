@@ -260,6 +260,11 @@ INLINE vec vec_add32(vec a, vec b)
     return _mm512_add_epi32(a, b);
 }
 
+/* Between the rounds of an unrolled loop. The compiler's order is good. */
+INLINE void vec_in_order(void)
+{
+}
+
 /* Bytes; bits of the neighbour come in. */
 INLINE vec vec_right_bytes(vec v, const int bits)
 {

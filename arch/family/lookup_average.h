@@ -2,19 +2,36 @@
  * Lookup in cells in which a byte is a row: one instruction looks up a vector of rows in a table of 16
  * entries. Sums are exact, by averages of bytes (lookup_sums.h). An integer stage (lookup_stage.h) for
  * kinds of one input at a time, split or not; FAST_STEP for any width but 4 bits and whole steps only.
- * ROWS of the ops, bytes of a vector, are TILE_ROWS: AVX2 32, AVX-512 64. */
+ * A vector is all rows of a tile: VEC_BYTES are TILE_ROWS, on AVX2 32, on AVX-512 64. */
 #ifndef TMAC_FAMILY_LOOKUP_AVERAGE_H
 #define TMAC_FAMILY_LOOKUP_AVERAGE_H
 
 #include "lookup_stage.h"
 #include "lookup_sums.h"
 
-_Static_assert((int)ROWS == (int)TILE_ROWS, "a vector is all rows of a tile");
+_Static_assert((int)VEC_BYTES == (int)TILE_ROWS, "a vector is all rows of a tile");
 
 INLINE int inputs_of(const struct lookup_kind kind)
 {
     (void)kind;
     return 1;
+}
+
+/* Indices from the half-bytes of a vector of a cell: the low ones; the high ones, beside these, from the
+ * same bytes read `again`; the high ones alone. */
+INLINE vec low_index(const uint8_t *at)
+{
+    return vec_and(vec_bytes(15), vec_load(at));
+}
+
+INLINE vec high_index(vec low, const uint8_t *again)
+{
+    return vec_right16(vec_xor(low, vec_load(again)), 4);
+}
+
+INLINE vec upper_index(const uint8_t *at)
+{
+    return vec_right16(vec_and(vec_bytes((char)0xf0), vec_load(at)), 4);
 }
 
 INLINE struct sum8 look_up(vec table0, vec index0, vec table1, vec index1)
@@ -40,20 +57,19 @@ INLINE void look_up2(const uint8_t *step, const uint8_t *again, const uint8_t *t
     UNROLL
     for (int p = 0; p < planes; p++) {
         const size_t plane = (size_t)p * plane_bytes(split);
-        const size_t at0 = plane + (size_t)(split ? g0 : g0 % 4) * ROWS;
-        const size_t at1 = plane + (size_t)(split ? g1 : g1 % 4) * ROWS;
+        const size_t at0 = plane + (size_t)(split ? g0 : g0 % 4) * VEC_BYTES;
+        const size_t at1 = plane + (size_t)(split ? g1 : g1 % 4) * VEC_BYTES;
         vec index0, index1;
 
         if (split) {
             index0 = vec_load(step + at0);
             index1 = vec_load(step + at1);
         } else if (part == HIGH_HALF) {
-            index0 = vec_upper_index(step + at0);
-            index1 = vec_upper_index(step + at1);
+            index0 = upper_index(step + at0);
+            index1 = upper_index(step + at1);
         } else {
-            index0 = vec_low_index(step + at0);
-            index1 =
-                is_whole(part) ? vec_high_index(index0, again + at1) : vec_low_index(step + at1);
+            index0 = low_index(step + at0);
+            index1 = is_whole(part) ? high_index(index0, again + at1) : low_index(step + at1);
         }
         sum[p] = look_up(table0, index0, table1, index1);
     }
@@ -201,11 +217,11 @@ INLINE void lookup_split(const uint8_t *codes, const int steps, const int width,
 {
     for (int i = 0; i < steps * planes_of(width);
          i++, codes += 4 * TILE_ROWS, split += 8 * TILE_ROWS)
-        for (int at = 0; at < 4 * TILE_ROWS; at += ROWS) {
-            const vec low = vec_low_index(codes + at);
+        for (int at = 0; at < 4 * TILE_ROWS; at += VEC_BYTES) {
+            const vec low = low_index(codes + at);
 
             vec_store(split + at, low);
-            vec_store(split + 4 * TILE_ROWS + at, vec_high_index(low, codes + at));
+            vec_store(split + 4 * TILE_ROWS + at, high_index(low, codes + at));
         }
 }
 

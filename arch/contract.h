@@ -137,9 +137,9 @@ static inline size_t tmac_cell_bytes(enum tmac_layout layout, tmac_width width)
 /* ---------------------------------------------------------------------------------------------
  * Tables
  *
- * Inputs are built in panels of 8, then 4 and 1 for what remains (two inputs one by one take less
- * time than together, but for nested layouts, where there is more work per code to share: there 2
- * comes before 1). Per panel of `batch`:
+ * Inputs are built in panels of 8, then 4 and 1 for what remains. (Two inputs one by one take less
+ * time than together, except in nested layouts, where there is more work per code to share: there 2
+ * comes before 1.) Per panel of `batch`:
  *
  *   [step][input][128 bytes]                  lookup: 8 tables of 16 entries, table g for
  *                                              activations 4g .. 4g+3 of the step
@@ -215,8 +215,8 @@ struct tmac_build {
     float *scale;        /* [block * meta_stride] */
     float *sum;
     size_t meta_stride; /* inputs */
-    const int8_t
-        *x8; /* x by the given scales, as many, which are copied; else NULL. Then x is not read */
+    /* As many int8 as x has floats, by the given scales: they are copied, and x is not read. Or NULL. */
+    const int8_t *x8;
     int group_k;        /* of nested weights: 16 or 32, at most half of block_k; else 0 */
     int16_t *group_sum; /* where those of the first pair of groups go, this input */
 };
@@ -316,7 +316,7 @@ struct tmac_expand {
     int64_t group;         /* first group wanted */
     int groups;
     float *scale;   /* [groups][tile_rows], 64-byte aligned */
-    float *minimum; /* the same; untouched where zero is NONE */
+    float *minimum; /* the same; untouched where tmac_zero_is_constant() */
 };
 typedef void tmac_expand_fn(const struct tmac_expand *expand);
 
@@ -405,16 +405,16 @@ struct tmac_tile {
     const uint8_t *tables;  /* the panel's from the chunk's first step; 64-byte aligned */
     const float *act_scale; /* [block of the chunk][batch], any float alignment */
     const float *act_sum;
-    float
-        unit; /* 2 for symmetric 1-bit weights, else 1; for kernels with `averages` 4 times that */
+    float unit;   /* 2 for symmetric 1-bit weights, else 1; kernels with `averages`: 4 times that */
     float offset; /* the factor of symmetric 1-bit weights is in it already */
     int steps;    /* in the chunk, >= 1 */
     int block_k;  /* 16, 32, 64 or 128; the chunk's last block may be short */
-    int block_shift; /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk */
+    /* log2 of the blocks per group (nested layouts: super-group); 31: one for the chunk. */
+    int block_shift;
     int batch;  /* 1, 2, 4 or 8 */
     int panels; /* of 8 inputs: more than 1 for kernels of TMAC_BATCH_MANY only */
-    size_t
-        panel_stride; /* bytes from one panel's tables, act_scale, act_sum, group_sum to the next's */
+    /* Bytes from one panel's tables, act_scale, act_sum, group_sum to the next's. */
+    size_t panel_stride;
     bool accumulate;
     struct tmac_nested nested;
     float *y; /* tile_rows floats per input, any float alignment */

@@ -272,24 +272,26 @@ typedef struct tmac_weights_desc {
     int64_t group;          /* 16, 32, 64, 128, 256, TMAC_GROUP_ROW or TMAC_GROUP_TENSOR */
     tmac_scale_type scale_type;
     const void *scales; /* [rows][groups], or [rows][super-groups]; [1] for the whole tensor */
-    int64_t
-        scale_row_stride; /* elements from one row to the next, of scales and minimums; 0: tight */
+    /* Elements from one row to the next, of scales and minimums; 0: tight. */
+    int64_t scale_row_stride;
     tmac_zero zero_kind;
-    float zero;                 /* CONSTANT: finite */
-    const uint8_t *zero_points; /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits:
-                                     255); [1] for the whole tensor */
-    const void *minimums;       /* MINIMUM: shaped and typed like scales */
-    int64_t zero_row_stride;    /* elements from one row of zero_points to the next; 0: tight */
+    float zero; /* CONSTANT: finite */
+    /* POINT: [rows][groups], each at most 2^bits (ternary: 4; 8 bits: 255); [1] for the whole tensor. */
+    const uint8_t *zero_points;
+    const void *minimums;    /* MINIMUM: shaped and typed like scales */
+    int64_t zero_row_stride; /* elements from one row of zero_points to the next; 0: tight */
     tmac_sub_format sub_format;
-    int64_t super_group;         /* two levels: 32 .. 256, a power of two above the group size, or
-                                     TMAC_GROUP_ROW. The group is then 16 .. 128 */
+    /* Two levels: 32 .. 256, a power of two above the group size, or TMAC_GROUP_ROW. The group is then
+     * 16 .. 128. */
+    int64_t super_group;
     const int8_t *sub_scales;    /* two levels: [rows][groups] */
     const uint8_t *sub_minimums; /* two levels and MINIMUM: [rows][groups] */
     int64_t sub_row_stride;      /* elements from one row of either to the next; 0: tight */
     int32_t ggml_type;           /* TMAC_CODES_GGML: the number of the type in ggml's own enum */
-    int64_t first_row; /* 0 .. rows - 1: what all pointers above point at. Rows before it have
-                                     no address and cannot be packed: for who has a part of a matrix
-                                     and calls tmac_packed_rows(). TMAC_GROUP_TENSOR: of the codes only */
+    /* 0 .. rows - 1: the row that all pointers above point at (TMAC_GROUP_TENSOR: only that of the codes).
+     * For a caller that has a part of a matrix and packs it with tmac_packed_rows(): rows before it have
+     * no address and cannot be packed. */
+    int64_t first_row;
 } tmac_weights_desc;
 
 /* Describes rows of ggml blocks as they lie in a GGUF file. `type` is ggml's number of a type that
@@ -308,16 +310,16 @@ TMAC_API tmac_status tmac_weights_desc_ggml(tmac_weights_desc *desc, int32_t typ
  * those too.
  * ------------------------------------------------------------------------------------------- */
 
-#define TMAC_FORMAT_LOOKUP                                                                         \
-    UINT32_C(1) /* TMAC_FAMILY_LOOKUP multiplies it; TMAC_FAMILY_DIRECT does all */
+/* TMAC_FAMILY_LOOKUP multiplies it. (TMAC_FAMILY_DIRECT multiplies all.) */
+#define TMAC_FORMAT_LOOKUP UINT32_C(1)
 
 typedef struct tmac_format_info {
     size_t struct_size;
-    const char
-        *name; /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage */
-    int32_t ggml_type;   /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for
-                                TMAC_CODES_BYTES and _DENSE. All that follows but width and flags is 0
-                                then: the description says it */
+    /* ggml's, in capitals: "Q4_K"; or "w1" .. "w8" and "ternary". Static storage. */
+    const char *name;
+    /* ggml's number, for tmac_weights_desc_ggml(); -1: codes of a width, for TMAC_CODES_BYTES and _DENSE.
+     * All that follows but width and flags is 0 then: the description says it. */
+    int32_t ggml_type;
     int32_t block;       /* weights in a block, of which a row is a multiple: 32, 64, 128 or 256 */
     int32_t block_bytes; /* bytes of a block, scales included */
     tmac_width width;    /* of the codes */
@@ -327,9 +329,10 @@ typedef struct tmac_format_info {
     tmac_zero zero_kind;
     float zero; /* CONSTANT: the code that stands for 0 */
     tmac_sub_format sub_format;
-    int32_t sub_bits; /* two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums:
-                                -2^(bits-1) and up; else, and for sub-minimums, 0 and up */
-    uint32_t flags;   /* TMAC_FORMAT_* */
+    /* Two levels: bits of a sub-scale in a block, 4 .. 8. I8 without minimums: -2^(bits-1) and up; else,
+     * and for sub-minimums, 0 and up. */
+    int32_t sub_bits;
+    uint32_t flags; /* TMAC_FORMAT_* */
 } tmac_format_info;
 
 TMAC_API int32_t tmac_format_count(void);
@@ -344,7 +347,7 @@ TMAC_API int32_t tmac_format_find_ggml_type(int32_t type);
 typedef struct tmac_fault {
     size_t struct_size;
     int64_t row;
-    int64_t col;  /* of a code; else the first column of its group or super-group */
+    int64_t col;  /* of a code; else the first one of its group or super-group */
     double value; /* what is there */
 } tmac_fault;
 
@@ -433,8 +436,8 @@ TMAC_API tmac_status tmac_packed_begin(const tmac_context *context, const tmac_w
 /* Packs rows [row_begin, row_end) of the weights: row_begin a multiple of the row step, row_end too
  * or equal to rows. Not before the description's first_row (TMAC_ERROR_ROW_RANGE). Disjoint ranges
  * may be packed by different threads at once. `desc` describes the whole matrix, as for
- * tmac_packed_begin, which must have returned; only its pointers and first_row may differ. On a bad code or scale those
- * rows are left undefined. */
+ * tmac_packed_begin, which must have returned; only its pointers and first_row may differ. On a bad code
+ * or scale those rows are left undefined. */
 TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_weights_desc *desc,
                                       int64_t row_begin, int64_t row_end, void *packed,
                                       size_t bytes);
@@ -442,13 +445,13 @@ TMAC_API tmac_status tmac_packed_rows(const tmac_context *context, const tmac_we
 /* Writes the checksum over all rows; from here on the bytes can be saved. */
 TMAC_API tmac_status tmac_packed_finish(void *packed, size_t bytes);
 
-#define TMAC_ATTACH_VERIFY UINT32_C(0) /* read all bytes and compare their checksum */
-#define TMAC_ATTACH_NO_CHECKSUM                                                                    \
-    UINT32_C(1) /* check the header only: for bytes just packed, finished
-                                               or not. Damaged rows give wrong numbers, never worse. */
-#define TMAC_ATTACH_NATIVE                                                                         \
-    UINT32_C(2) /* refuse what only scalar code could multiply here:
-                                               TMAC_ERROR_NOT_NATIVE */
+/* Read all bytes and compare their checksum. */
+#define TMAC_ATTACH_VERIFY UINT32_C(0)
+/* Check the header only: for bytes just packed, finished or not. Damaged rows give wrong numbers, never
+ * worse. */
+#define TMAC_ATTACH_NO_CHECKSUM UINT32_C(1)
+/* Refuse what only scalar code could multiply here: TMAC_ERROR_NOT_NATIVE. */
+#define TMAC_ATTACH_NATIVE UINT32_C(2)
 
 /* Makes weights of packed bytes where they lie: a mapped file, a host's buffer. They are not copied
  * and must stay until the weights are freed. The header is checked, never trusted. Bytes packed for
@@ -472,8 +475,8 @@ typedef enum tmac_activation_type {
  * family so do magnitudes of 4 neighbours (k a multiple of 4 and on) whose sum is beyond FLT_MAX. Other
  * magnitudes so great that a sum over a block (at most 128 activations that share a scale) or a
  * result is beyond FLT_MAX make results of this input infinite or NaN; which, and where one is still
- * finite, depends on the weights and their layout, not on the machine. A block counts as zero when its greatest magnitude (lookup
- * tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
+ * finite, depends on the weights and their layout, not on the machine. A block counts as zero when its
+ * greatest magnitude (lookup tables: sum of 4 neighbours' magnitudes) is below 1e-25. */
 typedef struct tmac_activations {
     size_t struct_size;
     tmac_activation_type type;
@@ -482,9 +485,10 @@ typedef struct tmac_activations {
     const void *data; /* [batch][cols], aligned to the element's size */
     int64_t stride;   /* elements from one input to the next; 0: cols */
     /* I8 only: */
-    const float *scales;  /* [batch][cols / scale_group rounded up], aligned as floats are */
-    int64_t scale_group;  /* activations per scale, a multiple of 16; 0: one scale per input.
-                             TMAC_MODE_EXACT: a multiple of 128, or 0 */
+    const float *scales; /* [batch][cols / scale_group rounded up], aligned as floats are */
+    /* Activations per scale, a multiple of 16; 0: one scale per input. TMAC_MODE_EXACT: a multiple of 128,
+     * or 0. */
+    int64_t scale_group;
     int64_t scale_stride; /* elements from one input's scales to the next; 0: tight */
 } tmac_activations;
 
@@ -570,29 +574,28 @@ typedef struct tmac_team {
 
 typedef struct tmac_multiply_args {
     size_t struct_size;
-    const tmac_weights
-        *weights; /* one matrix, or with expert_count all experts stacked: expert e has
-                                    rows e * rows / expert_count and on. NULL where `experts` is given */
+    /* One matrix; or, with expert_count, all experts stacked: expert e begins at row
+     * e * rows / expert_count. NULL where `experts` is given. */
+    const tmac_weights *weights;
     const tmac_activations *activations; /* of the batch; or NULL, and: */
-    const tmac_tables
-        *tables;    /* built before, for weights of this table layout. Not with experts */
-    void *y;        /* row 0 of output 0, aligned to its elements */
+    const tmac_tables *tables;           /* built before, for this table layout. Not with experts */
+    void *y;                             /* row 0 of output 0, aligned to its elements */
     int64_t stride; /* elements from one output to the next, >= rows (of an expert) */
     tmac_output_type output_type;
-    uint32_t flags; /* TMAC_MULTIPLY_* */
-    const float
-        *bias; /* [rows], with experts [expert_count][rows]; aligned as floats are. NULL: none */
+    uint32_t flags;    /* TMAC_MULTIPLY_* */
+    const float *bias; /* [rows], or [expert_count][rows], aligned as floats are; NULL: none */
     int64_t row_begin; /* rows [row_begin, row_end) only; y and bias still point at row 0 */
     int64_t row_end;   /* 0: all rows */
     const tmac_weights *const *experts; /* [expert_count] handles; NULL: stacked in `weights` */
     int64_t expert_count;               /* 0: no mixture of experts */
-    const int32_t
-        *ids;     /* [batch][uses] numbers of experts; negative: none, and that output stays as it
-                            was. Out of range is TMAC_ERROR_EXPERT, before anything is written */
-    int64_t uses; /* experts per input, >= 1 */
+    /* [batch][uses] numbers of experts. Negative: none, and that output stays as it was. Out of range
+     * is TMAC_ERROR_EXPERT, before anything is written. */
+    const int32_t *ids;
+    int64_t uses;       /* experts per input, >= 1 */
     int64_t ids_stride; /* elements from one input's ids to the next's; 0: uses */
-    void *workspace; /* tmac_multiply_workspace() bytes, aligned to TMAC_TABLES_ALIGNMENT; a team's
-                            threads share it. NULL: from the context's allocator (without a team) */
+    /* tmac_multiply_workspace() bytes, aligned to TMAC_TABLES_ALIGNMENT; a team's threads share it.
+     * NULL: from the context's allocator (without a team). */
+    void *workspace;
     size_t workspace_bytes;
     const tmac_team *team; /* NULL: the context's threads */
 } tmac_multiply_args;

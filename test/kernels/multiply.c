@@ -39,25 +39,10 @@ static void find_subjects(struct contest *contest, enum tmac_batch batch)
             contest->subjects[contest->count++] = s;
 }
 
-/* Scalar takes one panel at a time. */
 static void multiply_scalar(const struct tmac_kernel *scalar, struct multiply_case *c)
 {
-    const size_t stride = c->tile.panel_stride;
-    struct tmac_tile tile = c->tile;
-
-    memcpy(tile.y, c->y_before, c->y_count * sizeof(float));
-    tile.panels = 1;
-    for (int p = 0; p < c->tile.panels; p++) {
-        const size_t at = (size_t)p * stride;
-        tile.tables = c->tile.tables + at;
-        tile.act_scale = (const float *)(const void *)((const uint8_t *)c->tile.act_scale + at);
-        tile.act_sum = (const float *)(const void *)((const uint8_t *)c->tile.act_sum + at);
-        if (c->tile.nested.group_sum)
-            tile.nested.group_sum =
-                (const int16_t *)(const void *)((const uint8_t *)c->tile.nested.group_sum + at);
-        tile.y = c->tile.y + (size_t)(p * TMAC_MAX_PANEL) * tile.y_stride;
-        scalar->multiply(&tile);
-    }
+    memcpy(c->tile.y, c->y_before, c->y_count * sizeof(float));
+    multiply_case_scalar(c, scalar);
     memcpy(c->y_expected, c->tile.y, c->y_count * sizeof(float));
 }
 

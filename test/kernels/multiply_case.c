@@ -410,3 +410,22 @@ void multiply_case_free(struct multiply_case *c)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         guard_free(all[i]);
 }
+
+void multiply_case_scalar(const struct multiply_case *c, const struct tmac_kernel *scalar)
+{
+    const size_t stride = c->tile.panel_stride;
+    struct tmac_tile tile = c->tile;
+
+    tile.panels = 1;
+    for (int p = 0; p < c->tile.panels; p++) {
+        const size_t at = (size_t)p * stride;
+        tile.tables = c->tile.tables + at;
+        tile.act_scale = (const float *)(const void *)((const uint8_t *)c->tile.act_scale + at);
+        tile.act_sum = (const float *)(const void *)((const uint8_t *)c->tile.act_sum + at);
+        if (c->tile.nested.group_sum)
+            tile.nested.group_sum =
+                (const int16_t *)(const void *)((const uint8_t *)c->tile.nested.group_sum + at);
+        tile.y = c->tile.y + (size_t)(p * TMAC_MAX_PANEL) * tile.y_stride;
+        scalar->multiply(&tile);
+    }
+}

@@ -35,6 +35,8 @@ struct multiply_case {
 /* Draws the rest. False: no weights that the wanted kernel accepts were found. */
 bool multiply_case_make(struct multiply_case *c, struct rng *rng);
 void multiply_case_free(struct multiply_case *c);
+/* By scalar, which takes one panel at a time. */
+void multiply_case_scalar(const struct multiply_case *c, const struct tmac_kernel *scalar);
 const char *multiply_case_flavour(const struct multiply_case *c);
 
 #endif

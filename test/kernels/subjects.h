@@ -62,7 +62,16 @@ void subjects_finish_test(void);
 size_t floats_differ(const float *a, const float *b, size_t count);
 
 /* Streams of random numbers: one for each test. */
-enum stream { STREAM_MULTIPLY = 0, STREAM_MODEL = 1000, STREAM_BUILD = 1100, STREAM_EXPAND = 1200 };
+enum stream {
+    STREAM_MULTIPLY = 0,
+    STREAM_MODEL = 1000,
+    STREAM_BUILD = 1100,
+    STREAM_EXPAND = 1200,
+    STREAM_BENCH = 1300
+};
+
+/* Times every multiply kernel with `only` in its name (NULL: all) and prints what it found. */
+void bench_kernels(const char *only);
 
 /* Group tests of the other files. */
 void test_tables(void **state);

@@ -9,35 +9,12 @@
 
 #include <arm_neon.h>
 
-enum { LANES = 4 /* floats of a vector */ };
+enum { VEC_BYTES = 16, LANES = 4 /* floats of a vector */ };
 
 typedef uint8x16_t vec;
 typedef float32x4_t vecf;
 
-INLINE vecf vecf_all(float number)
-{
-    return vdupq_n_f32(number);
-}
-
-INLINE vecf vecf_load(const float *from)
-{
-    return vld1q_f32(from);
-}
-
-INLINE void vecf_store(float *to, vecf v)
-{
-    vst1q_f32(to, v);
-}
-
-INLINE vecf vecf_add(vecf a, vecf b)
-{
-    return vaddq_f32(a, b);
-}
-
-INLINE vecf vecf_mul(vecf a, vecf b)
-{
-    return vmulq_f32(a, b);
-}
+#include "family/vec.h"
 
 /* a * b + c */
 INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
@@ -51,44 +28,11 @@ INLINE vecf vecf_load_f16(const uint8_t *from)
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from)));
 }
 
-/* Scales of row vector v. */
-INLINE vecf load_scales(const uint8_t *scales, const int v, const bool half)
-{
-    return half ? vecf_load_f16(scales + 8 * v)
-                : vecf_load((const float *)(const void *)scales + 4 * v);
-}
-
 /* The value, such that the compiler cannot tell. */
 INLINE vecf vecf_here(vecf v)
 {
     __asm__("" : "+w"(v));
     return v;
-}
-
-INLINE vec vec_load(const uint8_t *from)
-{
-    return vld1q_u8(from);
-}
-
-INLINE void vec_store(uint8_t *to, vec v)
-{
-    vst1q_u8(to, v);
-}
-
-INLINE vec vec_bytes(const char byte)
-{
-    return vdupq_n_u8((uint8_t)byte);
-}
-
-INLINE vec vec_zero(void)
-{
-    return vdupq_n_u8(0);
-}
-
-/* Lanes of 32 bits. */
-INLINE vecf vecf_convert(vec integers)
-{
-    return vcvtq_f32_s32(vreinterpretq_s32_u8(integers));
 }
 
 /* What is read once is fetched ahead by the hardware of all cores that this was modelled for. */
@@ -108,7 +52,6 @@ INLINE void vec_prefetch_scales(const uint8_t *scales, const size_t bytes)
 
 enum {
     ROW_VECTORS = 8, /* of a tile of 32 rows */
-    VEC_BYTES = 16,
     VEC_REGISTERS = 32,
     BYTE_SHIFTS = true
 };
@@ -120,39 +63,11 @@ INLINE vec vec_here(vec v)
     return v;
 }
 
-/* The address, such that the compiler cannot tell. */
-INLINE const uint8_t *vec_opaque(const uint8_t *at)
-{
-    __asm__("" : "+r"(at));
-    return at;
-}
-
 /* Between the rounds of an unrolled loop: gcc would move the loads and shifts of all rounds to the front, run out of
  * registers and spill. */
 INLINE void vec_in_order(void)
 {
     __asm__ volatile("");
-}
-
-INLINE vec vec_words(const short word)
-{
-    return vreinterpretq_u8_s16(vdupq_n_s16(word));
-}
-
-INLINE vec vec_lanes(const int32_t lane)
-{
-    return vreinterpretq_u8_s32(vdupq_n_s32(lane));
-}
-
-/* From an address that is a multiple of 4. */
-INLINE vec vec_broadcast4(const uint8_t *from)
-{
-    return (vec)vld1q_dup_s32((const int32_t *)(const void *)from);
-}
-
-INLINE vec vec_and(vec a, vec b)
-{
-    return a & b;
 }
 
 /* Bits of a where the mask has ones, else of b. */
@@ -171,35 +86,9 @@ INLINE vec vec_left_bytes(vec v, const int bits)
     return v << (uint8_t)bits;
 }
 
-INLINE vec vec_right16(vec v, const int bits)
-{
-    return (vec)((uint16x8_t)v >> (uint16_t)bits);
-}
-
-INLINE vec vec_left32(vec v, const int bits)
-{
-    return (vec)((uint32x4_t)v << (uint32_t)bits);
-}
-
-/* With a sign. */
-INLINE vec vec_right32(vec v, const int bits)
-{
-    return (vec)((int32x4_t)v >> bits);
-}
-
-INLINE vec vec_add32(vec a, vec b)
-{
-    return (vec)((uint32x4_t)a + (uint32x4_t)b);
-}
-
 INLINE vec vec_sub32(vec a, vec b)
 {
     return (vec)((uint32x4_t)a - (uint32x4_t)b);
-}
-
-INLINE vec vec_mul32(vec a, vec b)
-{
-    return (vec)((uint32x4_t)a * (uint32x4_t)b);
 }
 
 INLINE vec vec_mul_add32(vec sum, vec a, vec b)
@@ -235,9 +124,6 @@ INLINE void vec_prefetch_pair(const uint8_t *codes, const size_t bytes, const ui
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
-
-typedef int32x4_t veci;
-typedef int8x16_t bytes16;
 
 /* Of each four floats those of these numbers. */
 #ifdef __clang__

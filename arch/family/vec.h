@@ -76,12 +76,12 @@ INLINE vec vec_broadcast4(const uint8_t *from)
 
 INLINE vec vec_and(vec a, vec b)
 {
-    return a & b;
+    return (vec)((vec_u8)a & (vec_u8)b);
 }
 
 INLINE vec vec_xor(vec a, vec b)
 {
-    return a ^ b;
+    return (vec)((vec_u8)a ^ (vec_u8)b);
 }
 
 INLINE vec vec_add8(vec a, vec b)

@@ -9,37 +9,16 @@
 #include "float16.h"
 
 #include <math.h>
-#include <string.h>
 
 #define INLINE static inline
 #define UNROLL
 
-enum { LANES = 4 /* floats of a vector */ };
+enum { VEC_BYTES = 16, LANES = 4 /* floats of a vector */ };
 
-typedef float vecf __attribute__((vector_size(16)));
+typedef uint8_t vec __attribute__((vector_size(VEC_BYTES)));
+typedef float vecf __attribute__((vector_size(VEC_BYTES)));
 
-INLINE vecf vecf_all(float number)
-{
-    return (vecf){number, number, number, number};
-}
-
-INLINE vecf vecf_load(const float *from)
-{
-    vecf v;
-
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-
-INLINE void vecf_store(float *to, vecf v)
-{
-    memcpy(to, &v, sizeof v);
-}
-
-INLINE vecf vecf_mul(vecf a, vecf b)
-{
-    return a * b;
-}
+#include "../family/vec.h"
 
 INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
 {
@@ -49,9 +28,6 @@ INLINE vecf vecf_fma(vecf a, vecf b, vecf c)
 }
 
 /* ---- floats: inputs and scales ---------------------------------------------------------------- */
-
-typedef int32_t veci __attribute__((vector_size(16)));
-typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* Of each four floats those of these numbers. */
 #ifdef __clang__

@@ -6,22 +6,11 @@ enum { TILE_ROWS = 32 };
 
 #include "../family/lookup_average.h"
 
-#include "../family/lookup.h"
-
-LOOKUP_LEAVES(w1, TMAC_WIDTH_1)
-LOOKUP_LEAVES(w2, TMAC_WIDTH_2)
-LOOKUP_LEAVES(w3, TMAC_WIDTH_3)
-LOOKUP_LEAVES(w4, TMAC_WIDTH_4)
-LOOKUP_LEAVES(wt, TMAC_WIDTH_TERNARY)
+#include "../family/lookup_widths.h"
 
 void avx2_lookup(const struct tmac_tile *tile)
 {
-    static const struct lookup_leaves *const leaves[] = {
-        [TMAC_WIDTH_1] = &w1, [TMAC_WIDTH_2] = &w2,       [TMAC_WIDTH_3] = &w3,
-        [TMAC_WIDTH_4] = &w4, [TMAC_WIDTH_TERNARY] = &wt,
-    };
-
-    lookup_run(leaves[tile->width], tile);
+    lookup(tile);
 }
 
 LOOKUP_FAST_LEAVES(fast_w1, TMAC_WIDTH_1)

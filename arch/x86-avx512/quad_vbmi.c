@@ -35,23 +35,7 @@ INLINE vec quad_dot(vec sum, vec weights, vec entries)
 
 #include "../family/lookup_quad.h"
 
-#include "../family/lookup.h"
-
-LOOKUP_LEAVES(w1, TMAC_WIDTH_1)
-LOOKUP_LEAVES(w2, TMAC_WIDTH_2)
-LOOKUP_LEAVES(w3, TMAC_WIDTH_3)
-LOOKUP_LEAVES(w4, TMAC_WIDTH_4)
-LOOKUP_LEAVES(wt, TMAC_WIDTH_TERNARY)
-
-static void quad(const struct tmac_tile *tile)
-{
-    static const struct lookup_leaves *const leaves[] = {
-        [TMAC_WIDTH_1] = &w1, [TMAC_WIDTH_2] = &w2,       [TMAC_WIDTH_3] = &w3,
-        [TMAC_WIDTH_4] = &w4, [TMAC_WIDTH_TERNARY] = &wt,
-    };
-
-    lookup_run(leaves[tile->width], tile);
-}
+#include "../family/lookup_widths.h"
 
 #define W(bits) TMAC_WIDTH_BIT(TMAC_WIDTH_##bits)
 #define VBMI (TMAC_ISA_X86_AVX512 | TMAC_ISA_X86_AVX512_VNNI | TMAC_ISA_X86_AVX512_VBMI)
@@ -70,9 +54,9 @@ static void quad(const struct tmac_tile *tile)
  * loses 21 to 38 %: direct comes first. At 4 bits it is ahead in both. */
 static const struct tmac_kernel kernels[] = {
     {"quad_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(1) | W(2) | W(TERNARY), TMAC_BATCHES_1_4_8, 20,
-     .half = true, .multiply = quad},
+     .half = true, .multiply = lookup},
     {"quad_w34_avx512_vbmi", VBMI, TMAC_LAYOUT_QUAD, W(3) | W(4), TMAC_BATCHES_1_4_8, 39,
-     .half = true, .multiply = quad},
+     .half = true, .multiply = lookup},
 };
 
 const struct tmac_set tmac_set_avx512_vbmi = {kernels, sizeof kernels / sizeof *kernels, NULL};

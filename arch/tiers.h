@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The tiers: what a CPU may have, and the kernels that there are for it. A tier is no rung of a ladder:
- * Cascade Lake has AVX-512 and no AVX-VNNI, Alder Lake the reverse. */
+ * The tiers: what a CPU may have, and the kernels that there are for it. Tiers are no ladder: Cascade Lake
+ * has AVX-512 and no AVX-VNNI, Alder Lake the reverse. docs/adding-a-tier.md says how to add one. */
 #ifndef TMAC_TIERS_H
 #define TMAC_TIERS_H
 
@@ -14,8 +14,8 @@ struct tmac_tier {
     const struct tmac_set *set; /* NULL on other architectures */
 };
 
-/* All tiers of all architectures, scalar first; of those in use the last one with tools has a say, and
- * the last one names the whole. */
+/* All tiers of all architectures, scalar first. Of those in use the last one gives the context its name,
+ * and the last one that has tools builds tables and expands scales. */
 enum { TMAC_TIER_COUNT = 8 };
 extern const struct tmac_tier tmac_tiers[TMAC_TIER_COUNT];
 

@@ -45,7 +45,7 @@ std::vector<Engine> make_engines()
 {
     std::vector<Engine> engines;
 
-    for (const char *isa : {"scalar", "x86-avx2", "x86-avx512", "x86-avx512-vnni",
+    for (const char *isa : {"scalar", "x86-avx2", "x86-avx-vnni", "x86-avx512", "x86-avx512-vnni",
                             "x86-avx512-vbmi", "arm64", "arm64-dotprod"})
         add_engine(engines, isa, TMAC_FAMILY_AUTO);
     const std::string best = engines.back().isa;

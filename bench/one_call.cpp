@@ -2,7 +2,7 @@
 //
 // One call, for bench/instructions to run in a simulator: an input times weights of one format, by
 // libtmac or by a loop of the baseline. Prints what multiplied, the bytes of the weights, and the
-// compiler.
+// compiler. `one_call formats` lists the formats, width by width.
 #include "baseline_matrix.h"
 #include "library.h"
 
@@ -85,6 +85,10 @@ const Format *find_format(const std::string &name)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && std::string(argv[1]) == "formats") {
+        std::printf("%s\n", formats_by_width().c_str());
+        return 0;
+    }
     const Format *format = argc > 3 ? find_format(argv[1]) : nullptr;
     const baseline *loops = argc > 4 ? find_baseline(argv[4]) : nullptr;
 

@@ -21,7 +21,7 @@ plt.rcParams.update(
     }
 )
 
-BLUES = ["#b9d3ee", "#7aaedc", "#3c82c4", "#12508f"]
+BLUES = ["#dce8f5", "#b9d3ee", "#7aaedc", "#3c82c4", "#12508f"]
 PEERS = ["#f3c58f", "#e08a2c"]
 ROOF = "#b02a2a"
 
@@ -201,7 +201,7 @@ def plot_formats(results, names, path):
 
 # ---- cost over bits ----
 
-WAYS = {"lookup": BLUES[2], "direct": BLUES[0], "FMA": "#555555"}
+WAYS = {"lookup": BLUES[-2], "direct": BLUES[-4], "FMA": "#555555"}
 
 
 def bits_of(width):

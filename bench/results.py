@@ -24,6 +24,11 @@ BASELINE = re.compile(
 ROOF = re.compile(r"roof/(?P<format>.+)/t(?P<t>\d+)$")
 
 
+def read_widths(formats):
+    for own, *types in map(str.split, formats.split(";")):
+        WIDTHS[own.removeprefix("w")] = (own, tuple(types))
+
+
 @dataclass
 class Row:
     kind: str
@@ -100,8 +105,7 @@ class Results:
             with open(path, encoding="utf-8") as file:
                 run = json.load(file)
             self.context = run["context"]
-            for own, *types in map(str.split, self.context["formats"].split(";")):
-                WIDTHS[own.removeprefix("w")] = (own, tuple(types))
+            read_widths(self.context["formats"])
             for entry in run["benchmarks"]:
                 self._add(best, entry)
         self.rounds = len(paths)

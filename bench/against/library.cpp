@@ -6,8 +6,9 @@
 #include <set>
 #include <stdexcept>
 
-const std::vector<const char *> vector_isas = {"x86-avx2",        "x86-avx512", "x86-avx512-vnni",
-                                               "x86-avx512-vbmi", "arm64",      "arm64-dotprod"};
+const std::vector<const char *> vector_isas = {"x86-avx2",        "x86-avx-vnni",    "x86-avx512",
+                                               "x86-avx512-vnni", "x86-avx512-vbmi", "arm64",
+                                               "arm64-dotprod"};
 const char *const side_names[2] = {"old", "new"};
 
 bool matches(const Options &options, const std::string &name)

@@ -35,4 +35,11 @@ static inline void exchange_quarters(const uint8_t *from, int from_stride, uint8
     store64(to + 3 * to_stride, d);
 }
 
+/* 256 codes of 2 bits in this order, whatever else their blocks have. */
+static inline void exchange_256(const uint8_t *from, uint8_t *to)
+{
+    exchange_quarters(from, 8, to, 8);
+    exchange_quarters(from + 32, 8, to + 32, 8);
+}
+
 #endif

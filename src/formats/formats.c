@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "formats/formats.h"
+#include "formats/blocks.h"
 
 /* In the order that public calls list them. */
 static const struct tmac_format_list *const lists[] = {&tmac_formats_legacy, &tmac_formats_k,
@@ -21,6 +21,49 @@ const struct tmac_format *tmac_format_of_ggml(int32_t type)
         if (format->ggml_type == type)
             break;
     return format;
+}
+
+static uint32_t minimum_sign(const struct tmac_format *format)
+{
+    return format->minimum_minus ? 0x8000 : 0;
+}
+
+static void fill(uint32_t *out, int count, uint32_t number)
+{
+    for (int i = 0; i < count; i++)
+        out[i] = number;
+}
+
+const uint8_t *tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block,
+                                       int count, struct tmac_groups *out)
+{
+    const int groups = format->block_k / format->group;
+    const bool minimum = format->zero_kind == TMAC_ZERO_MINIMUM;
+
+    for (int i = 0; i < count; i += groups, block += format->block_bytes) {
+        fill(out->scale + i, groups, load16(block + format->scale_at));
+        if (minimum)
+            fill(out->minimum + i, groups,
+                 load16(block + format->minimum_at) ^ minimum_sign(format));
+        if (format->read_subs)
+            format->read_subs(block, i, out);
+    }
+    return block;
+}
+
+uint8_t *tmac_format_write_groups(const struct tmac_format *format, const struct tmac_groups *in,
+                                  int count, uint8_t *block)
+{
+    const int groups = format->block_k / format->group;
+
+    for (int i = 0; i < count; i += groups, block += format->block_bytes) {
+        store16(block + format->scale_at, in->scale[i]);
+        if (format->zero_kind == TMAC_ZERO_MINIMUM)
+            store16(block + format->minimum_at, in->minimum[i] ^ minimum_sign(format));
+        if (format->write_subs)
+            format->write_subs(in, i, block);
+    }
+    return block;
 }
 
 void tmac_format_describe(const struct tmac_format *format, int64_t rows, int64_t cols,

@@ -34,12 +34,17 @@ struct tmac_format {
     tmac_sub_format sub_format; /* with a super-group of one block */
     int sub_bits;               /* that sub-scales and sub-minimums take in a block */
     const int8_t *codebook;     /* [16] what codes stand for; NULL: themselves */
+    int codes_at;               /* bytes of a block before its codes */
     /* All codes of a block to strips and back. A reader may leave codes that are out of range. */
-    void (*read_codes)(const uint8_t *block, uint8_t *strips);
-    void (*write_codes)(const uint8_t *strips, uint8_t *block);
-    /* The numbers of all groups of a block, from index `at` up. Sub-scales fit sub_bits. */
-    void (*read_groups)(const uint8_t *block, int at, struct tmac_groups *out);
-    void (*write_groups)(const struct tmac_groups *in, int at, uint8_t *block);
+    void (*read_codes)(const uint8_t *codes, uint8_t *strips);
+    void (*write_codes)(const uint8_t *strips, uint8_t *codes);
+    int scale_at;       /* before its f16 scale */
+    int minimum_at;     /* MINIMUM: and before its f16 minimum, */
+    bool minimum_minus; /* with the other sign: w = scale * q - that */
+    /* The sub-scales, and sub-minimums, of all groups of a block, from index `at` up; they fit sub_bits.
+     * NULL: there are none. */
+    void (*read_subs)(const uint8_t *block, int at, struct tmac_groups *out);
+    void (*write_subs)(const struct tmac_groups *in, int at, uint8_t *block);
 };
 
 /* Rows that share a file. */
@@ -56,6 +61,13 @@ const struct tmac_format *tmac_format_of_ggml(int32_t type);
 /* Fills a description of rows of such blocks, all but struct_size. */
 void tmac_format_describe(const struct tmac_format *format, int64_t rows, int64_t cols,
                           const void *blocks, tmac_weights_desc *desc);
+
+/* The numbers of `count` groups, of as many neighbouring blocks as they fill. Returns where the next block
+ * is. */
+const uint8_t *tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block,
+                                       int count, struct tmac_groups *out);
+uint8_t *tmac_format_write_groups(const struct tmac_format *format, const struct tmac_groups *in,
+                                  int count, uint8_t *block);
 
 /* Bytes of a row of `cols` codes, a multiple of block_k. */
 static inline size_t tmac_format_row_bytes(const struct tmac_format *format, int64_t cols)

@@ -4,42 +4,20 @@
  *     Q3_K         w = d sub (q - 4) */
 #include "formats/blocks.h"
 
-static void fill(uint32_t *out, int count, uint32_t number)
-{
-    for (int i = 0; i < count; i++)
-        out[i] = number;
-}
-
 /* ---- Q2_K: 16 bytes of sub-scales (low half) and sub-minimums, 64 bytes of codes, d, dmin ------- */
 
-static void read_q2_k(const uint8_t *block, uint8_t *strips)
-{
-    exchange_quarters(block + 16, 8, strips, 8);
-    exchange_quarters(block + 48, 8, strips + 32, 8);
-}
-
-static void write_q2_k(const uint8_t *strips, uint8_t *block)
-{
-    exchange_quarters(strips, 8, block + 16, 8);
-    exchange_quarters(strips + 32, 8, block + 48, 8);
-}
-
-static void read_q2_k_groups(const uint8_t *block, int at, struct tmac_groups *out)
+static void read_q2_k_subs(const uint8_t *block, int at, struct tmac_groups *out)
 {
     const uint64_t low = 0x0f0f0f0f0f0f0f0f;
 
-    fill(out->scale + at, 16, load16(block + 80));
-    fill(out->minimum + at, 16, load16(block + 82) ^ 0x8000);
     for (int i = 0; i < 16; i += 8) {
         store64(out->sub + at + i, load64(block + i) & low);
         store64(out->sub_minimum + at + i, load64(block + i) >> 4 & low);
     }
 }
 
-static void write_q2_k_groups(const struct tmac_groups *in, int at, uint8_t *block)
+static void write_q2_k_subs(const struct tmac_groups *in, int at, uint8_t *block)
 {
-    store16(block + 80, in->scale[at]);
-    store16(block + 82, in->minimum[at] ^ 0x8000);
     for (int i = 0; i < 16; i++)
         block[i] = (uint8_t)(in->sub[at + i] | in->sub_minimum[at + i] << 4);
 }
@@ -48,13 +26,13 @@ static void write_q2_k_groups(const struct tmac_groups *in, int at, uint8_t *blo
 
 /* Bit j of byte i of the 32 is that of weight 32 j + i. After the exchange that low bits need, eight bytes
  * have the bits of two steps, only that what should be in bit 0 and in byte 4 is in the other. */
-static void read_q3_k(const uint8_t *block, uint8_t *strips)
+static void read_q3_k(const uint8_t *codes, uint8_t *strips)
 {
     uint8_t high[32];
 
-    exchange_quarters(block + 32, 8, strips, 12);
-    exchange_quarters(block + 64, 8, strips + 48, 12);
-    exchange_quarters(block, 8, high, 8);
+    exchange_quarters(codes + 32, 8, strips, 12);
+    exchange_quarters(codes + 64, 8, strips + 48, 12);
+    exchange_quarters(codes, 8, high, 8);
     for (int i = 0; i < 4; i++) {
         const uint64_t two = swap_bits64(load64(high + 8 * i), 31, 0x00000000aaaaaaaa);
         store32(strips + 24 * i + 8, (uint32_t)two);
@@ -62,28 +40,27 @@ static void read_q3_k(const uint8_t *block, uint8_t *strips)
     }
 }
 
-static void write_q3_k(const uint8_t *strips, uint8_t *block)
+static void write_q3_k(const uint8_t *strips, uint8_t *codes)
 {
     uint8_t high[32];
 
-    exchange_quarters(strips, 12, block + 32, 8);
-    exchange_quarters(strips + 48, 12, block + 64, 8);
+    exchange_quarters(strips, 12, codes + 32, 8);
+    exchange_quarters(strips + 48, 12, codes + 64, 8);
     for (int i = 0; i < 4; i++) {
         const uint8_t *two = strips + 24 * i + 8;
         const uint64_t word = load32(two) | (uint64_t)load32(two + 12) << 32;
         store64(high + 8 * i, swap_bits64(word, 31, 0x00000000aaaaaaaa));
     }
-    exchange_quarters(high, 8, block, 8);
+    exchange_quarters(high, 8, codes, 8);
 }
 
 /* Sub-scale i: low 4 bits in half-bytes of bytes 0..7 (i < 8 low, else high half), high 2 bits in
  * bytes 8..11 (byte i % 4, bits 2 (i / 4)). */
-static void read_q3_k_groups(const uint8_t *block, int at, struct tmac_groups *out)
+static void read_q3_k_subs(const uint8_t *block, int at, struct tmac_groups *out)
 {
     const uint64_t low = load64(block + 96), sign = 0x2020202020202020;
     const uint32_t high = load32(block + 104), two = 0x03030303;
 
-    fill(out->scale + at, 16, load16(block + 108));
     for (int i = 0; i < 16; i += 8) {
         const uint64_t top = (high >> i / 2 & two) | (uint64_t)(high >> (i / 2 + 2) & two) << 32;
         const uint64_t less = ((low >> i / 2 & 0x0f0f0f0f0f0f0f0f) | top << 4) ^ sign;
@@ -91,11 +68,10 @@ static void read_q3_k_groups(const uint8_t *block, int at, struct tmac_groups *o
     }
 }
 
-static void write_q3_k_groups(const struct tmac_groups *in, int at, uint8_t *block)
+static void write_q3_k_subs(const struct tmac_groups *in, int at, uint8_t *block)
 {
     uint8_t six[16], *low = block + 96, *high = block + 104;
 
-    store16(block + 108, in->scale[at]);
     for (int i = 0; i < 16; i++)
         six[i] = (uint8_t)(in->sub[at + i] + 32);
     for (int i = 0; i < 8; i++)
@@ -108,7 +84,7 @@ static void write_q3_k_groups(const struct tmac_groups *in, int at, uint8_t *blo
 /* ---- Q4_K: d, dmin, 12 bytes of 6-bit sub-scales and sub-minimums, 128 bytes of codes ----------- */
 
 /* 32 bytes have codes 0..31 in low and 32..63 in high half-bytes: two strips have them by 16. */
-static inline void exchange_q4_k(const uint8_t *from, uint8_t *to)
+static void exchange_q4_k(const uint8_t *from, uint8_t *to)
 {
     for (int i = 0; i < 128; i += 32)
         for (int j = i; j < i + 16; j += 8) {
@@ -119,37 +95,23 @@ static inline void exchange_q4_k(const uint8_t *from, uint8_t *to)
         }
 }
 
-static void read_q4_k(const uint8_t *block, uint8_t *strips)
-{
-    exchange_q4_k(block + 16, strips);
-}
-
-static void write_q4_k(const uint8_t *strips, uint8_t *block)
-{
-    exchange_q4_k(strips, block + 16);
-}
-
 /* Groups 0..3: the low 6 bits of bytes i and 4 + i. Groups 4..7: low 4 bits in the half-bytes of
  * byte 4 + i, high 2 bits at the top of bytes i - 4 and i. */
-static void read_q4_k_groups(const uint8_t *block, int at, struct tmac_groups *out)
+static void read_q4_k_subs(const uint8_t *block, int at, struct tmac_groups *out)
 {
     const uint32_t first = load32(block + 4), second = load32(block + 8), last = load32(block + 12);
     const uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, top = 0x30303030;
 
-    fill(out->scale + at, 8, load16(block));
-    fill(out->minimum + at, 8, load16(block + 2) ^ 0x8000);
     store32(out->sub + at, first & six);
     store32(out->sub + at + 4, (last & four) | (first >> 2 & top));
     store32(out->sub_minimum + at, second & six);
     store32(out->sub_minimum + at + 4, (last >> 4 & four) | (second >> 2 & top));
 }
 
-static void write_q4_k_groups(const struct tmac_groups *in, int at, uint8_t *block)
+static void write_q4_k_subs(const struct tmac_groups *in, int at, uint8_t *block)
 {
     const uint8_t *sub = in->sub + at, *minimum = in->sub_minimum + at;
 
-    store16(block, in->scale[at]);
-    store16(block + 2, in->minimum[at] ^ 0x8000);
     for (int i = 0; i < 4; i++) {
         block[4 + i] = (uint8_t)(sub[i] | sub[4 + i] >> 4 << 6);
         block[8 + i] = (uint8_t)(minimum[i] | minimum[4 + i] >> 4 << 6);
@@ -162,18 +124,21 @@ static const struct tmac_format rows[] = {
     {.name = "Q2_K", .ggml_type = 10, .block_k = 256, .block_bytes = 84,
      .width = TMAC_WIDTH_2, .group = 16, .scale_type = TMAC_SCALE_F16,
      .zero_kind = TMAC_ZERO_MINIMUM, .sub_format = TMAC_SUB_U4, .sub_bits = 4,
-     .read_codes = read_q2_k, .write_codes = write_q2_k,
-     .read_groups = read_q2_k_groups, .write_groups = write_q2_k_groups},
+     .codes_at = 16, .read_codes = exchange_256, .write_codes = exchange_256,
+     .scale_at = 80, .minimum_at = 82, .minimum_minus = true,
+     .read_subs = read_q2_k_subs, .write_subs = write_q2_k_subs},
     {.name = "Q3_K", .ggml_type = 11, .block_k = 256, .block_bytes = 110,
      .width = TMAC_WIDTH_3, .group = 16, .scale_type = TMAC_SCALE_F16,
      .zero_kind = TMAC_ZERO_SYMMETRIC, .sub_format = TMAC_SUB_I8, .sub_bits = 6,
-     .read_codes = read_q3_k, .write_codes = write_q3_k,
-     .read_groups = read_q3_k_groups, .write_groups = write_q3_k_groups},
+     .codes_at = 0, .read_codes = read_q3_k, .write_codes = write_q3_k,
+     .scale_at = 108,
+     .read_subs = read_q3_k_subs, .write_subs = write_q3_k_subs},
     {.name = "Q4_K", .ggml_type = 12, .block_k = 256, .block_bytes = 144,
      .width = TMAC_WIDTH_4, .group = 32, .scale_type = TMAC_SCALE_F16,
      .zero_kind = TMAC_ZERO_MINIMUM, .sub_format = TMAC_SUB_I8, .sub_bits = 6,
-     .read_codes = read_q4_k, .write_codes = write_q4_k,
-     .read_groups = read_q4_k_groups, .write_groups = write_q4_k_groups},
+     .codes_at = 16, .read_codes = exchange_q4_k, .write_codes = exchange_q4_k,
+     .scale_at = 0, .minimum_at = 2, .minimum_minus = true,
+     .read_subs = read_q4_k_subs, .write_subs = write_q4_k_subs},
 };
 /* clang-format on */
 

@@ -30,50 +30,24 @@ static inline void write_trits(const uint8_t *restrict codes, int run, int digit
     }
 }
 
-static void read_tq1_0(const uint8_t *block, uint8_t *strips)
+static void read_tq1_0(const uint8_t *bytes, uint8_t *strips)
 {
     uint8_t codes[256];
 
-    read_trits(block, 32, 5, codes);
-    read_trits(block + 32, 16, 5, codes + 160);
-    read_trits(block + 48, 4, 4, codes + 240);
+    read_trits(bytes, 32, 5, codes);
+    read_trits(bytes + 32, 16, 5, codes + 160);
+    read_trits(bytes + 48, 4, 4, codes + 240);
     tmac_codes_to_strips(codes, 8, TMAC_WIDTH_TERNARY, strips);
 }
 
-static void write_tq1_0(const uint8_t *strips, uint8_t *block)
+static void write_tq1_0(const uint8_t *strips, uint8_t *bytes)
 {
     uint8_t codes[256];
 
     tmac_fields_to_codes(strips, 8, codes);
-    write_trits(codes, 32, 5, block);
-    write_trits(codes + 160, 16, 5, block + 32);
-    write_trits(codes + 240, 4, 4, block + 48);
-}
-
-static void read_tq1_0_scale(const uint8_t *block, int at, struct tmac_groups *out)
-{
-    out->scale[at] = load16(block + 52);
-}
-
-static void write_tq1_0_scale(const struct tmac_groups *in, int at, uint8_t *block)
-{
-    store16(block + 52, in->scale[at]);
-}
-
-static void exchange_tq2_0(const uint8_t *from, uint8_t *to)
-{
-    exchange_quarters(from, 8, to, 8);
-    exchange_quarters(from + 32, 8, to + 32, 8);
-}
-
-static void read_tq2_0_scale(const uint8_t *block, int at, struct tmac_groups *out)
-{
-    out->scale[at] = load16(block + 64);
-}
-
-static void write_tq2_0_scale(const struct tmac_groups *in, int at, uint8_t *block)
-{
-    store16(block + 64, in->scale[at]);
+    write_trits(codes, 32, 5, bytes);
+    write_trits(codes + 160, 16, 5, bytes + 32);
+    write_trits(codes + 240, 4, 4, bytes + 48);
 }
 
 /* clang-format off */
@@ -81,13 +55,13 @@ static const struct tmac_format rows[] = {
     {.name = "TQ1_0", .ggml_type = 34, .block_k = 256, .block_bytes = 54,
      .width = TMAC_WIDTH_TERNARY, .group = 256, .scale_type = TMAC_SCALE_F16,
      .zero_kind = TMAC_ZERO_SYMMETRIC,
-     .read_codes = read_tq1_0, .write_codes = write_tq1_0,
-     .read_groups = read_tq1_0_scale, .write_groups = write_tq1_0_scale},
+     .codes_at = 0, .read_codes = read_tq1_0, .write_codes = write_tq1_0,
+     .scale_at = 52},
     {.name = "TQ2_0", .ggml_type = 35, .block_k = 256, .block_bytes = 66,
      .width = TMAC_WIDTH_TERNARY, .group = 256, .scale_type = TMAC_SCALE_F16,
      .zero_kind = TMAC_ZERO_SYMMETRIC,
-     .read_codes = exchange_tq2_0, .write_codes = exchange_tq2_0,
-     .read_groups = read_tq2_0_scale, .write_groups = write_tq2_0_scale},
+     .codes_at = 0, .read_codes = exchange_256, .write_codes = exchange_256,
+     .scale_at = 64},
 };
 /* clang-format on */
 

@@ -52,7 +52,7 @@ static void read_blocks(const struct tmac_format *format, const uint8_t *block, 
     if (count < TMAC_CHUNK_K)
         memset(strips, 0, TMAC_CHUNK_STEPS * strip);
     for (int i = 0; i < count; i += format->block_k, block += format->block_bytes) {
-        format->read_codes(block, to);
+        format->read_codes(block + format->codes_at, to);
         to += (size_t)(format->block_k / TMAC_STEP_K) * strip;
     }
 }

@@ -80,18 +80,6 @@ static tmac_status check_groups(const struct tmac_spec *spec, const struct tmac_
     return TMAC_OK;
 }
 
-static void block_groups(const struct tmac_source *source, size_t row, int64_t first, int count,
-                         struct tmac_groups *out)
-{
-    const struct tmac_format *format = source->format;
-    const int groups = format->block_k / (int)source->spec.group;
-    const uint8_t *block = (const uint8_t *)source->desc->codes + row * source->code_row_bytes +
-                           (size_t)(first / TMAC_RUN_GROUPS) * source->run_bytes;
-
-    for (int i = 0; i < count; i += groups, block += format->block_bytes)
-        format->read_groups(block, i, out);
-}
-
 tmac_status tmac_source_groups(const struct tmac_source *source, int64_t row, int64_t first,
                                int count, struct tmac_groups *out)
 {
@@ -104,7 +92,10 @@ tmac_status tmac_source_groups(const struct tmac_source *source, int64_t row, in
     const size_t subs = r * source->sub_stride + (size_t)first;
 
     if (source->format) {
-        block_groups(source, r, first, count, out);
+        const uint8_t *row_blocks = (const uint8_t *)desc->codes + r * source->code_row_bytes;
+        tmac_format_read_groups(source->format,
+                                row_blocks + (size_t)(first / TMAC_RUN_GROUPS) * source->run_bytes,
+                                count, out);
         return check_groups(spec, out);
     }
     load_run(source, desc->scales, scales, first, count, out->scale);

@@ -27,7 +27,6 @@ static tmac_status write_groups(const struct job *job, const uint8_t *tile, int 
                                 uint8_t *blocks)
 {
     const struct tmac_format *format = job->format;
-    const int block_groups = format->block_k / format->group;
     struct tmac_groups groups = {0};
 
     for (int r = begin; r < end; r++, blocks += job->row_bytes) {
@@ -37,8 +36,7 @@ static tmac_status write_groups(const struct job *job, const uint8_t *tile, int 
             tmac_get_groups(job->shape, &run, tile, &groups);
             if (!sub_scales_fit(format, &groups, run.groups))
                 return TMAC_ERROR_SUB_SCALE;
-            for (int i = 0; i < run.groups; i += block_groups, block += format->block_bytes)
-                format->write_groups(&groups, i, block);
+            block = tmac_format_write_groups(format, &groups, run.groups, block);
         }
     }
     return TMAC_OK;
@@ -66,7 +64,7 @@ static void write_codes(const struct job *job, const uint8_t *tile, int begin, i
             uint8_t *block = blocks + (size_t)(r - begin) * job->row_bytes;
             for (size_t at = 0; at < steps * strip;
                  at += block_strips, block += format->block_bytes)
-                format->write_codes(from + at, block);
+                format->write_codes(from + at, block + format->codes_at);
         }
         blocks += TMAC_CHUNK_K / format->block_k * format->block_bytes;
     }

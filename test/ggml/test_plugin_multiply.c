@@ -134,7 +134,8 @@ static void meaning_new(struct meaning *meaning, const struct weights *w)
     meaning->numbers = malloc(count * sizeof *meaning->numbers);
     for (size_t i = 0; i < count; i++) {
         if (i % block == 0)
-            format->read_groups(w->blocks + i / block * (size_t)format->block_bytes, 0, &groups);
+            tmac_format_read_groups(format, w->blocks + i / block * (size_t)format->block_bytes, 1,
+                                    &groups);
         const struct matrix_numbers n =
             group_numbers(&meaning->desc, &groups, (int)(i % block) / (int)format->group);
         meaning->numbers[i] = n;

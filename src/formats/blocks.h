@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What readers and writers of blocks share. Half floats are little-endian. */
+ * What readers and writers of blocks share. */
 #ifndef TMAC_BLOCKS_H
 #define TMAC_BLOCKS_H
 
 #include "formats/formats.h"
 #include "formats/strips.h"
-
-static inline uint32_t load16(const uint8_t *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8;
-}
-
-static inline void store16(uint8_t *at, uint32_t number)
-{
-    at[0] = (uint8_t)number;
-    at[1] = (uint8_t)(number >> 8);
-}
 
 /* ggml has codes i, 32 + i, 64 + i and 96 + i in byte i of 32; four strips have what 8 bytes hold in the
  * same bits of 4 words. Each is the other's inverse, and this does both. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "formats/blocks.h"
+#include "formats/formats.h"
+
+#include "formats/words.h"
 
 /* In the order that public calls list them. */
 static const struct tmac_format_list *const lists[] = {&tmac_formats_legacy, &tmac_formats_k,

@@ -52,4 +52,16 @@ static inline void swap_parts(uint64_t *upper, uint64_t *lower, int shift, uint6
     *lower ^= differ;
 }
 
+/* Half floats are little-endian. */
+static inline uint32_t load16(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8;
+}
+
+static inline void store16(uint8_t *at, uint32_t number)
+{
+    at[0] = (uint8_t)number;
+    at[1] = (uint8_t)(number >> 8);
+}
+
 #endif

@@ -3,7 +3,6 @@
 #ifndef TMAC_BLOCKS_H
 #define TMAC_BLOCKS_H
 
-#include "formats/formats.h"
 #include "formats/strips.h"
 
 static inline uint32_t load16(const uint8_t *at)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "formats/formats.h"
+
 #include "formats/blocks.h"
 
 /* In the order that public calls list them. */

@@ -300,15 +300,6 @@ static inline struct tmac_scale_geometry tmac_scale_geometry(const struct tmac_s
     return geometry;
 }
 
-/* Where the head and the own bytes of group `group` start, in a tile's scales. */
-static inline void tmac_scale_find(const struct tmac_scale_geometry *geometry,
-                                   const struct tmac_scale_format *format, const uint8_t *packed,
-                                   int64_t group, const uint8_t **head, const uint8_t **own)
-{
-    *head = packed + (size_t)(group / format->super_groups) * geometry->super;
-    *own = *head + geometry->head + (size_t)(group % format->super_groups) * geometry->group;
-}
-
 struct tmac_expand {
     const struct tmac_scale_format *format;
     const uint8_t *packed; /* the tile's scales, any alignment */

@@ -20,26 +20,17 @@ static bool may_serve(const struct tmac_kernel *row, uint32_t isa_mask,
 struct wanted {
     const struct tmac_spec *spec;
     enum tmac_batch batch;
+    enum tmac_layout layout; /* COUNT: any of the direct ones, or of the others */
+    bool direct;
     bool averages;
-    bool (*layout)(enum tmac_layout layout, const struct wanted *wanted);
-    enum tmac_layout only; /* for is_layout */
 };
 
-static bool is_direct(enum tmac_layout layout, const struct wanted *wanted)
+static bool is_wanted(const struct wanted *wanted, const struct tmac_kernel *row)
 {
-    (void)wanted;
-    return tmac_layout_is_direct(layout);
-}
-
-static bool is_lookup(enum tmac_layout layout, const struct wanted *wanted)
-{
-    (void)wanted;
-    return !tmac_layout_is_direct(layout);
-}
-
-static bool is_layout(enum tmac_layout layout, const struct wanted *wanted)
-{
-    return layout == wanted->only;
+    return row->averages == wanted->averages &&
+           (wanted->layout == TMAC_LAYOUT_COUNT
+                ? tmac_layout_is_direct(row->layout) == wanted->direct
+                : row->layout == wanted->layout);
 }
 
 static bool is_better(const struct tmac_context *context, const struct tmac_kernel *row,
@@ -62,7 +53,7 @@ static const struct tmac_kernel *first_row(const struct tmac_context *context,
         for (int k = 0; set && (context->isa_mask & tmac_tiers[t].bit) && k < set->kernel_count;
              k++) {
             const struct tmac_kernel *row = &set->kernels[k];
-            if (row->averages == wanted->averages && wanted->layout(row->layout, wanted) &&
+            if (is_wanted(wanted, row) &&
                 may_serve(row, context->isa_mask, wanted->spec, wanted->batch) &&
                 is_better(context, row, best))
                 best = row;
@@ -149,28 +140,25 @@ static const struct tmac_tuned *find_tuned(const struct tmac_context *context,
 int tmac_layout_candidates(const struct tmac_context *context, const struct tmac_spec *spec,
                            enum tmac_layout layouts[TMAC_LAYOUT_COUNT])
 {
-    const struct wanted direct = {spec, TMAC_BATCH_1, false, is_direct, TMAC_LAYOUT_COUNT};
-    const struct wanted lookup = {spec, TMAC_BATCH_1, false, is_lookup, TMAC_LAYOUT_COUNT};
-    const struct wanted named = {spec, TMAC_BATCH_1, false, is_layout, context->named_layout};
+    const struct wanted lookup = {.spec = spec, .layout = context->named_layout};
+    const struct wanted direct = {.spec = spec, .layout = context->named_layout, .direct = true};
     const bool only_direct = context->exact || context->family == TMAC_FAMILY_DIRECT;
     const bool only_lookup = context->family == TMAC_FAMILY_LOOKUP;
-    const bool by_name = context->named_layout != TMAC_LAYOUT_COUNT;
-    const struct tmac_kernel *const rows[] = {
-        by_name ? first_row(context, &named) : NULL,
-        by_name || only_lookup ? NULL : first_row(context, &direct),
-        by_name || only_direct ? NULL : first_row(context, &lookup),
-    };
-    const struct tmac_kernel *first = NULL;
+    const bool by_name = context->named_layout != TMAC_LAYOUT_COUNT; /* both find the same */
+    const struct tmac_kernel *first = only_lookup ? NULL : first_row(context, &direct);
+    const struct tmac_kernel *second =
+        only_direct || (first && by_name) ? NULL : first_row(context, &lookup);
     int count = 0;
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i] && (!first || rows[i]->rank < first->rank))
-            first = rows[i];
+    if (first && second && second->rank < first->rank) {
+        const struct tmac_kernel *other = first;
+        first = second;
+        second = other;
+    }
     if (first)
         layouts[count++] = first->layout;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i] && rows[i] != first)
-            layouts[count++] = rows[i]->layout;
+    if (second)
+        layouts[count++] = second->layout;
     return count;
 }
 
@@ -195,7 +183,7 @@ tmac_status tmac_choose_layout(const struct tmac_context *context, const struct 
 void tmac_choose_kernels(const struct tmac_context *context, const struct tmac_spec *spec,
                          struct tmac_choice *choice)
 {
-    struct wanted wanted = {spec, TMAC_BATCH_1, false, is_layout, spec->layout};
+    struct wanted wanted = {.spec = spec, .layout = spec->layout};
 
     /* Averages are other numbers, so all sizes of batches have them or none; they are for speed only, so
      * that scalar ones do not come before another set's exact kernel. */

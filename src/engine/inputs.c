@@ -71,10 +71,10 @@ static int64_t scale_count(const tmac_activations *x)
     return x->scale_group ? (x->cols - 1) / x->scale_group + 1 : 1;
 }
 
+static const uint8_t element_bytes[] = {4, 2, 2, 1}; /* by type */
+
 tmac_status tmac_activations_check(const tmac_activations *x, bool with_data)
 {
-    static const uint8_t element[] = {4, 2, 2, 1}; /* bytes, by type */
-
     if (x->type < TMAC_ACTIVATION_F32 || x->type > TMAC_ACTIVATION_I8)
         return TMAC_ERROR_ENUM;
     if (x->cols < 1 || x->batch < 0 || x->stride < 0 || (x->stride && x->stride < x->cols))
@@ -83,7 +83,7 @@ tmac_status tmac_activations_check(const tmac_activations *x, bool with_data)
         return TMAC_OK;
     if (with_data && (!x->data || (x->type == TMAC_ACTIVATION_I8 && !x->scales)))
         return TMAC_ERROR_NULL;
-    if (with_data && ((uintptr_t)x->data % element[x->type] ||
+    if (with_data && ((uintptr_t)x->data % element_bytes[x->type] ||
                       (x->type == TMAC_ACTIVATION_I8 && (uintptr_t)x->scales % sizeof(float))))
         return TMAC_ERROR_ALIGNMENT;
     if (!fits(x->stride ? x->stride : x->cols, x->batch, 4))
@@ -107,9 +107,8 @@ static float i8_scale(const tmac_activations *x, int64_t input, int64_t k)
 
 static const void *activation(const tmac_activations *x, int64_t input, int64_t k)
 {
-    static const int64_t element[] = {4, 2, 2, 1}; /* bytes, by type */
     return (const uint8_t *)x->data +
-           (input * (x->stride ? x->stride : x->cols) + k) * element[x->type];
+           (input * (x->stride ? x->stride : x->cols) + k) * element_bytes[x->type];
 }
 
 /* Activations [k, k + count) of an input as floats; k is a multiple of 16, as is every scale's group. */
@@ -169,7 +168,7 @@ static float input_scale(const struct tmac_table_source *source, int64_t input)
     float max;
 
     for (int64_t k = 0; k < x->cols; k += CHUNK_K) {
-        const int count = x->cols - k < CHUNK_K ? (int)(x->cols - k) : CHUNK_K;
+        const int count = (int)tmac_least(x->cols - k, CHUNK_K);
         float values[CHUNK_K];
         int32_t bits[CHUNK_K];
 
@@ -235,7 +234,7 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
     const struct tmac_table_shape *shape = source->shape;
     const size_t batch = (size_t)panel->batch, kinds = tmac_table_group_sums(shape->kind);
     const int64_t padded = shape->blocks * shape->block_k - k, left = source->activations->cols - k;
-    const int chunk_k = padded < CHUNK_K ? (int)padded : CHUNK_K;
+    const int chunk_k = (int)tmac_least(padded, CHUNK_K);
     const size_t block = (size_t)(k / shape->block_k), step = (size_t)(k / TMAC_STEP_K);
     struct chunk chunk;
     struct tmac_build build = {
@@ -254,8 +253,8 @@ static void build_chunk(const struct tmac_table_source *source, const struct tma
         build.group_sum = (int16_t *)(void *)(tables + panel->group_sums) +
                           (size_t)(k / shape->group_k) * batch * kinds;
     for (int n = 0; n < panel->batch; n++) {
-        chunk_source(source, input_of(source, panel->first + n), k,
-                     left < chunk_k ? (int)left : chunk_k, whole[n], &chunk, &build);
+        chunk_source(source, input_of(source, panel->first + n), k, (int)tmac_least(left, chunk_k),
+                     whole[n], &chunk, &build);
         source->tools->build[shape->kind](&build);
         build.tables += shape->kind == TMAC_TABLE_INT8 ? 4 : shape->step_bytes;
         build.scale++;
@@ -278,11 +277,6 @@ static void build_panel(const struct tmac_table_source *source, const struct tma
         build_chunk(source, panel, whole, chunk * CHUNK_K, tables);
 }
 
-static int64_t clamp(int64_t n, int64_t least, int64_t most)
-{
-    return n < least ? least : n > most ? most : n;
-}
-
 void tmac_table_build(const struct tmac_table_source *source, int part, int parts, uint8_t *tables)
 {
     const struct tmac_table_shape *shape = source->shape;
@@ -297,8 +291,8 @@ void tmac_table_build(const struct tmac_table_source *source, int part, int part
     for (int64_t c = 0; c < shape->batch && first < end; first += chunks) {
         const struct tmac_panel panel = tmac_table_panel(shape, c);
 
-        build_panel(source, &panel, clamp(begin - first, 0, chunks), clamp(end - first, 0, chunks),
-                    tables);
+        build_panel(source, &panel, tmac_clamp(begin - first, 0, chunks),
+                    tmac_clamp(end - first, 0, chunks), tables);
         c += panel.batch;
     }
 }

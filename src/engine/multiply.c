@@ -49,11 +49,6 @@ static bool scales_in_place(const struct tmac_product *product, int64_t batch)
             product->kernels->kernel[TMAC_BATCH_1]->half);
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static struct blocking choose_blocking(const struct tmac_product *product, int64_t batch)
 {
     const struct tmac_shape *shape = product->shape;
@@ -62,7 +57,7 @@ static struct blocking choose_blocking(const struct tmac_product *product, int64
         const int64_t steps =
             scales_in_place(product, batch)
                 ? ENDLESS
-                : least(GEMV_STEPS, TMAC_GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
+                : tmac_least(GEMV_STEPS, TMAC_GEMV_GROUPS * shape->spec.group / TMAC_STEP_K);
         return (struct blocking){TMAC_MAX_PANEL, 1, 1, shape->spec.whole_row ? ENDLESS : steps};
     }
     const bool int8 = product->table_shape->kind == TMAC_TABLE_INT8;
@@ -93,7 +88,7 @@ static void expand_chunk(const struct tmac_product *product, const uint8_t *pack
 {
     const struct tmac_shape *shape = product->shape;
     const int64_t group = shape->spec.group, k = step * TMAC_STEP_K;
-    const int64_t k_end = least((step + steps) * TMAC_STEP_K, shape->spec.cols);
+    const int64_t k_end = tmac_least((step + steps) * TMAC_STEP_K, shape->spec.cols);
     const int64_t first = shape->spec.whole_row ? 0 : k / group;
     const int64_t end = shape->spec.whole_row ? 1 : (k_end + group - 1) / group;
     const struct tmac_expand expand = {
@@ -207,7 +202,7 @@ static void put_rows(const struct tmac_product *product, const struct target *ta
 {
     const int64_t first = target->tile_begin * product->shape->tile_rows;
     const int64_t last = target->tile_end * product->shape->tile_rows;
-    const int64_t begin = first < row_begin ? row_begin : first, end = least(last, row_end);
+    const int64_t begin = first < row_begin ? row_begin : first, end = tmac_least(last, row_end);
 
     for (int64_t n = target->input_begin; n < target->input_end; n++)
         tmac_output_put(&product->output, n, begin - product->first_row,
@@ -262,7 +257,7 @@ static void multiply_sweep(const struct tmac_product *product, struct target *ta
 
     for (int64_t step = 0; step < steps; step += chunk)
         for (int64_t tile = begin; tile < end; tile++)
-            multiply_tile(product, target, tile, step, least(chunk, steps - step));
+            multiply_tile(product, target, tile, step, tmac_least(chunk, steps - step));
 }
 
 void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin, int64_t row_end,
@@ -285,14 +280,14 @@ void tmac_product_multiply(const struct tmac_product *product, int64_t row_begin
         const int64_t tiles_end = (row_end + tile_rows - 1) / tile_rows;
 
         target.input_begin = c;
-        target.input_end = least(c + blocking.batch, input_end);
+        target.input_end = tmac_least(c + blocking.batch, input_end);
         for (int64_t t = row_begin / tile_rows; t < tiles_end; t = target.tile_end) {
             target.tile_begin = t;
-            target.tile_end = least(t + blocking.tiles, tiles_end);
+            target.tile_end = tmac_least(t + blocking.tiles, tiles_end);
             const bool aside = !place_sums(product, &target, row_begin, row_end, room);
             for (int64_t tile = t; tile < target.tile_end; tile += blocking.sweep)
                 multiply_sweep(product, &target, tile,
-                               least(tile + blocking.sweep, target.tile_end), blocking.steps);
+                               tmac_least(tile + blocking.sweep, target.tile_end), blocking.steps);
             if (aside)
                 put_rows(product, &target, row_begin, row_end);
         }

@@ -6,16 +6,6 @@
 /* Multiplications that take some 20 us: a piece of less is not worth taking. */
 enum { PIECE_WORK = 1 << 19 };
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t clamp(int64_t n, int64_t low, int64_t high)
-{
-    return n < low ? low : n > high ? high : n;
-}
-
 static double work_of(const struct tmac_product *product, int64_t rows)
 {
     return (double)rows * (double)product->shape->spec.cols * (double)product->table_shape->batch;
@@ -28,7 +18,8 @@ struct tmac_split tmac_split_of(const struct tmac_product *product, int64_t row_
     const int64_t first = row_begin / unit, tiles = (row_end + unit - 1) / unit - first;
     const double pieces = work_of(product, row_end - row_begin) / PIECE_WORK;
     const int64_t most = threads == 1 ? 1 : 4 * (int64_t)threads;
-    const int64_t wanted = clamp(pieces < (double)most ? (int64_t)pieces : most, threads, most);
+    const int64_t wanted =
+        tmac_clamp(pieces < (double)most ? (int64_t)pieces : most, threads, most);
     const int64_t batch = product->table_shape->batch;
     const int64_t panels = (batch + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
     struct tmac_split split = {row_begin, row_end, unit, 0, batch, 1};
@@ -38,7 +29,7 @@ struct tmac_split tmac_split_of(const struct tmac_product *product, int64_t row_
     split.row_step = (tiles + wanted - 1) / wanted * unit;
     split.row_parts = (tiles * unit + split.row_step - 1) / split.row_step;
     if (split.row_parts < threads) /* too few rows for all: share out the inputs as well */
-        split.batch_parts = least(threads / split.row_parts, panels);
+        split.batch_parts = tmac_least(threads / split.row_parts, panels);
     return split;
 }
 
@@ -46,7 +37,7 @@ struct tmac_split tmac_split_of(const struct tmac_product *product, int64_t row_
 static int64_t input_of(const struct tmac_split *split, int64_t part)
 {
     const int64_t panels = (split->batch + TMAC_MAX_PANEL - 1) / TMAC_MAX_PANEL;
-    return least(panels * part / split->batch_parts * TMAC_MAX_PANEL, split->batch);
+    return tmac_least(panels * part / split->batch_parts * TMAC_MAX_PANEL, split->batch);
 }
 
 void tmac_split_multiply(const struct tmac_split *split, const struct tmac_product *product,
@@ -55,7 +46,7 @@ void tmac_split_multiply(const struct tmac_split *split, const struct tmac_produ
     const int64_t part = piece / split->row_parts, unit = product->shape->tile_rows;
     const int64_t begin =
         split->row_begin / unit * unit + piece % split->row_parts * split->row_step;
-    const int64_t end = least(begin + split->row_step, split->row_end);
+    const int64_t end = tmac_least(begin + split->row_step, split->row_end);
 
     tmac_product_multiply(product, begin < split->row_begin ? split->row_begin : begin, end,
                           input_of(split, part), input_of(split, part + 1));

@@ -3,7 +3,6 @@
 #ifndef TMAC_BLOCKS_H
 #define TMAC_BLOCKS_H
 
-#include "formats/formats.h"
 #include "formats/strips.h"
 
 /* ggml has codes i, 32 + i, 64 + i and 96 + i in byte i of 32; four strips have what 8 bytes hold in the

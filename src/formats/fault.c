@@ -2,6 +2,8 @@
  * What is wrong with weights that were refused. Nobody waits for this: it reads once more. */
 #include "formats/source.h"
 
+#include "formats/spec.h"
+
 /* ---- numbers of groups ----------------------------------------------------------------------- */
 
 /* As a float, where it is NaN or infinite. */
@@ -48,8 +50,7 @@ static tmac_status check_groups(const struct tmac_source *source, int64_t row, t
     const int64_t groups = source->spec.cols / source->spec.group;
 
     for (int64_t first = 0; first < groups; first += TMAC_RUN_GROUPS) {
-        const int count =
-            groups - first < TMAC_RUN_GROUPS ? (int)(groups - first) : TMAC_RUN_GROUPS;
+        const int count = (int)tmac_least(groups - first, TMAC_RUN_GROUPS);
         struct tmac_groups run = {0};
         const tmac_status status = tmac_source_groups(source, row, first, count, &run);
 
@@ -86,7 +87,7 @@ static tmac_status check_codes(const struct tmac_source *source, int64_t row, tm
     uint8_t strips[TMAC_CHUNK_STEPS * TMAC_MAX_STRIP], codes[TMAC_CHUNK_K];
 
     for (int64_t k = 0; k < cols; k += TMAC_CHUNK_K) {
-        const int count = cols - k < TMAC_CHUNK_K ? (int)(cols - k) : TMAC_CHUNK_K;
+        const int count = (int)tmac_least(cols - k, TMAC_CHUNK_K);
         const tmac_status status = tmac_source_strips(source, row, k, count, strips);
 
         if (status == TMAC_OK)

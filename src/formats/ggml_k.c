@@ -3,6 +3,7 @@
  *     Q2_K, Q4_K   w = d sub q - dmin sub_minimum
  *     Q3_K         w = d sub (q - 4) */
 #include "formats/blocks.h"
+#include "formats/formats.h"
 
 /* ---- Q2_K: 16 bytes of sub-scales (low half) and sub-minimums, 64 bytes of codes, d, dmin ------- */
 

@@ -4,6 +4,7 @@
  *     Q4_1               d, m, 16 bytes of codes
  *     Q8_0               d, 32 signed bytes: codes less 128 */
 #include "formats/blocks.h"
+#include "formats/formats.h"
 
 /* Byte i of Q4_0 and Q4_1 has codes i and 16 + i, like strips; Q1_0 and Q2_0 are dense. */
 static void read_q4(const uint8_t *codes, uint8_t *strips)

@@ -3,6 +3,7 @@
  *     TQ1_0   48 bytes of 5 codes (32, then 16), 4 bytes of 4 codes, d
  *     TQ2_0   64 bytes of 4 codes, d */
 #include "formats/blocks.h"
+#include "formats/formats.h"
 
 /* Five (or four) codes in a byte, as a fraction of 256: three times it has the first one above the
  * binary point. */

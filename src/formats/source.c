@@ -59,7 +59,7 @@ static void source_runs(struct tmac_source *source)
     const struct tmac_spec *spec = &source->spec;
     const int64_t super_groups = spec->super_group / spec->group;
 
-    source->super_groups = super_groups < TMAC_RUN_GROUPS ? (int)super_groups : TMAC_RUN_GROUPS;
+    source->super_groups = (int)tmac_least(super_groups, TMAC_RUN_GROUPS);
     source->run_supers = (size_t)(TMAC_RUN_GROUPS / super_groups);
     if (source->format) {
         const size_t block_bytes = (size_t)source->format->block_bytes;

@@ -21,6 +21,15 @@ static inline bool tmac_is_power_of_two(int64_t n, int64_t least, int64_t most)
     return n >= least && n <= most && (n & (n - 1)) == 0;
 }
 
+static inline int64_t tmac_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t tmac_clamp(int64_t n, int64_t least, int64_t most)
+{
+    return n < least ? least : tmac_least(n, most);
+}
+
 /* false where the product or sum does not fit. */
 static inline bool tmac_size_mul(size_t a, size_t b, size_t *out)
 {

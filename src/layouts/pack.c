@@ -42,7 +42,7 @@ static tmac_status pack_codes(const struct tmac_shape *shape, const struct tmac_
     uint8_t strips[TMAC_MAX_TILE_ROWS * TMAC_MAX_STRIP * TMAC_CHUNK_STEPS];
 
     for (int64_t k = 0; k < cols; k += TMAC_CHUNK_K) {
-        const int count = cols - k < TMAC_CHUNK_K ? (int)(cols - k) : TMAC_CHUNK_K;
+        const int count = (int)tmac_least(cols - k, TMAC_CHUNK_K);
         const int steps = (count + TMAC_STEP_K - 1) / TMAC_STEP_K;
         if (rows < shape->tile_rows) /* rows past the matrix: code 0 */
             memset(strips, 0, (size_t)shape->tile_rows * row_bytes);
@@ -62,8 +62,7 @@ tmac_status tmac_pack_tile(const struct tmac_shape *shape, const struct tmac_sou
                            int64_t tile, void *packed)
 {
     const int64_t first_row = tile * shape->tile_rows;
-    const int64_t left = shape->spec.rows - first_row;
-    const int rows = left < shape->tile_rows ? (int)left : shape->tile_rows;
+    const int rows = (int)tmac_least(shape->spec.rows - first_row, shape->tile_rows);
     uint8_t *scales = (uint8_t *)packed + tmac_tile_offset(shape, tile);
     const tmac_status status = pack_scales(shape, source, first_row, rows, scales);
 

@@ -5,8 +5,7 @@
 
 static int run_groups(const struct tmac_shape *shape, int64_t first)
 {
-    const int64_t left = shape->groups - first;
-    return left <= 0 ? 0 : left < TMAC_RUN_GROUPS ? (int)left : TMAC_RUN_GROUPS;
+    return (int)tmac_clamp(shape->groups - first, 0, TMAC_RUN_GROUPS);
 }
 
 /* A super-group is no longer than a run, or as long as the row. */

@@ -22,11 +22,6 @@ static int64_t group_at(const struct tmac_shape *shape, int64_t k)
     return shape->spec.whole_row ? 0 : k / shape->spec.group;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The zero point that became the minimum -(scale * zero). It is a small integer: whatever the product
  * lost by rounding does not matter. */
 static float zero_point(float scale, float minimum)
@@ -107,7 +102,7 @@ static void unpack_chunk(const struct tmac_shape *shape, const struct tmac_tools
         tmac_unpack_cell(shape->spec.layout, shape->spec.width, cell, codes[0], TMAC_STEP_K);
         for (int r = begin; r < end; r++)
             unpack_codes(shape, &chunk, first_group, codes[tmac_shape_cell_row(shape, r)], r, k,
-                         (int)least(TMAC_STEP_K, k_end - k), out + (r - begin) * stride + k);
+                         (int)tmac_least(TMAC_STEP_K, k_end - k), out + (r - begin) * stride + k);
     }
 }
 
@@ -119,11 +114,11 @@ void tmac_unpack_rows(const struct tmac_shape *shape, const struct tmac_tools *t
 
     for (int64_t row = row_begin; row < row_end;) {
         const int64_t tile = row / shape->tile_rows, tile_row = tile * shape->tile_rows;
-        const int64_t end = least(row_end, tile_row + shape->tile_rows);
+        const int64_t end = tmac_least(row_end, tile_row + shape->tile_rows);
         const uint8_t *at = (const uint8_t *)packed + tmac_tile_offset(shape, tile);
 
         for (int64_t k = 0; k < cols; k += chunk_k)
-            unpack_chunk(shape, tools, at, k, least(cols, k + chunk_k), (int)(row - tile_row),
+            unpack_chunk(shape, tools, at, k, tmac_least(cols, k + chunk_k), (int)(row - tile_row),
                          (int)(end - tile_row), out + (row - row_begin) * stride, stride);
         row = end;
     }

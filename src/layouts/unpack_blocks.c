@@ -54,8 +54,8 @@ static void write_codes(const struct job *job, const uint8_t *tile, int begin, i
     uint8_t strips[TMAC_MAX_TILE_ROWS * TMAC_CHUNK_STEPS * TMAC_MAX_STRIP];
 
     for (int64_t k = 0; k < shape->spec.cols; k += TMAC_CHUNK_K) {
-        const int64_t left = (shape->spec.cols - k) / TMAC_STEP_K;
-        const size_t steps = left < TMAC_CHUNK_STEPS ? (size_t)left : TMAC_CHUNK_STEPS;
+        const int64_t left = tmac_least(shape->spec.cols - k, TMAC_CHUNK_K);
+        const size_t steps = (size_t)left / TMAC_STEP_K;
         for (size_t s = 0; s < steps; s++, cell += shape->cell_bytes)
             tmac_unpack_strips(shape->spec.layout, format->width, cell, strips + s * strip,
                                row_strips);
@@ -78,9 +78,9 @@ tmac_status tmac_unpack_blocks(const struct tmac_shape *shape, const struct tmac
     uint8_t *to = blocks;
 
     for (int64_t row = row_begin; row < row_end;) {
-        const int64_t tile = row / shape->tile_rows, left = row_end - tile * shape->tile_rows;
+        const int64_t tile = row / shape->tile_rows;
         const int begin = (int)(row % shape->tile_rows);
-        const int end = left < shape->tile_rows ? (int)left : shape->tile_rows;
+        const int end = (int)tmac_least(row_end - tile * shape->tile_rows, shape->tile_rows);
         const uint8_t *at = (const uint8_t *)packed + tmac_tile_offset(shape, tile);
         const tmac_status status = write_groups(&job, at, begin, end, to);
         if (status != TMAC_OK)

@@ -159,10 +159,12 @@ static void expand_one(const struct tmac_expand *expand, int g, int r)
     const struct tmac_scale_format *format = expand->format;
     const struct tmac_scale_geometry geometry = tmac_scale_geometry(format, expand->tile_rows);
     const int rows = expand->tile_rows, at = g * rows + r;
-    const uint8_t *head, *own;
+    const int64_t group = expand->group + g, super = group / format->super_groups;
+    const uint8_t *head = expand->packed + (size_t)super * geometry.super;
+    const uint8_t *own =
+        head + geometry.head + (size_t)(group - super * format->super_groups) * geometry.group;
     float scale, minimum = 1;
 
-    tmac_scale_find(&geometry, format, expand->packed, expand->group + g, &head, &own);
     scale = load_scale(format->type, head, r);
     if (format->zero == TMAC_ZERO_MINIMUM)
         minimum = load_scale(format->type, head, rows + r);

@@ -30,27 +30,19 @@ static uint32_t minimum_sign(const struct tmac_format *format)
     return format->minimum_minus ? 0x8000 : 0;
 }
 
-static void fill(uint32_t *out, int count, uint32_t number)
-{
-    for (int i = 0; i < count; i++)
-        out[i] = number;
-}
-
-const uint8_t *tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block,
-                                       int count, struct tmac_groups *out)
+void tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block, int count,
+                             struct tmac_groups *out)
 {
     const int groups = format->block_k / format->group;
     const bool minimum = format->zero_kind == TMAC_ZERO_MINIMUM;
 
     for (int i = 0; i < count; i += groups, block += format->block_bytes) {
-        fill(out->scale + i, groups, load16(block + format->scale_at));
+        out->scale[i] = load16(block + format->scale_at);
         if (minimum)
-            fill(out->minimum + i, groups,
-                 load16(block + format->minimum_at) ^ minimum_sign(format));
+            out->minimum[i] = load16(block + format->minimum_at) ^ minimum_sign(format);
         if (format->read_subs)
             format->read_subs(block, i, out);
     }
-    return block;
 }
 
 uint8_t *tmac_format_write_groups(const struct tmac_format *format, const struct tmac_groups *in,

@@ -8,7 +8,7 @@
 #include "contract.h"
 
 /* The numbers of a run of groups of one row, as stored: scales and minimums in the bits of the scale
- * type. With two levels they are the super-group's. */
+ * type. With two levels they are the super-group's, and only its first group's count. */
 enum { TMAC_RUN_GROUPS = 16 }; /* as many as a ggml block may have, so that runs start at blocks */
 
 struct tmac_groups {
@@ -62,10 +62,10 @@ const struct tmac_format *tmac_format_of_ggml(int32_t type);
 void tmac_format_describe(const struct tmac_format *format, int64_t rows, int64_t cols,
                           const void *blocks, tmac_weights_desc *desc);
 
-/* The numbers of `count` groups, of as many neighbouring blocks as they fill. Returns where the next block
- * is. */
-const uint8_t *tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block,
-                                       int count, struct tmac_groups *out);
+/* The numbers of `count` groups, from and to as many neighbouring blocks as they fill. Writing returns where the
+ * next block is. */
+void tmac_format_read_groups(const struct tmac_format *format, const uint8_t *block, int count,
+                             struct tmac_groups *out);
 uint8_t *tmac_format_write_groups(const struct tmac_format *format, const struct tmac_groups *in,
                                   int count, uint8_t *block);
 

@@ -19,8 +19,8 @@ static void load_scales(const void *base, tmac_scale_type type, size_t first, in
     }
 }
 
-/* The scales or minimums of a run of a row that starts at `row`; with two levels the super-group's for
- * each of its groups. */
+/* The scales or minimums of a run of a row that starts at `row`; with two levels each super-group's for its
+ * first group. */
 static void load_run(const struct tmac_source *source, const void *base, size_t row, int64_t first,
                      int count, uint32_t *out)
 {
@@ -32,11 +32,8 @@ static void load_run(const struct tmac_source *source, const void *base, size_t 
         load_scales(base, type, super, count, out);
         return;
     }
-    for (int i = 0; i < count; i += step, super++) {
+    for (int i = 0; i < count; i += step, super++)
         load_scales(base, type, super, 1, out + i);
-        for (int j = i + 1; j < i + step && j < count; j++)
-            out[j] = out[i];
-    }
 }
 
 static bool all_finite(tmac_scale_type type, const uint32_t *scales)

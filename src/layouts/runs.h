@@ -29,8 +29,7 @@ void tmac_next_run(const struct tmac_shape *shape, struct tmac_run *run);
 void tmac_put_groups(const struct tmac_shape *shape, const struct tmac_run *run,
                      const struct tmac_groups *groups, uint8_t *scales);
 
-/* The same numbers back, of weights as ggml blocks have them: scales are f16, there are no zero points.
- * Of scales and minimums only those of a super-group's first group are set. */
+/* The same numbers back, of weights as ggml blocks have them: scales are f16, there are no zero points. */
 void tmac_get_groups(const struct tmac_shape *shape, const struct tmac_run *run,
                      const uint8_t *scales, struct tmac_groups *groups);
 

@@ -108,12 +108,13 @@ static struct matrix_numbers group_numbers(const tmac_weights_desc *desc,
                     : desc->sub_format == TMAC_SUB_I8 ? (int8_t)groups->sub[g]
                                                       : groups->sub[g];
     const int sub_minimum = desc->sub_format == TMAC_SUB_NONE ? 1 : groups->sub_minimum[g];
-    const int unit = desc->width == TMAC_WIDTH_1 ? 2 : 1; /* scale * (2q - 1) */
-    struct matrix_numbers n = {.scale = ggml_fp16_to_fp32((ggml_fp16_t)groups->scale[g]) *
+    const int super = desc->sub_format == TMAC_SUB_NONE ? g : 0; /* a block is one */
+    const int unit = desc->width == TMAC_WIDTH_1 ? 2 : 1;        /* scale * (2q - 1) */
+    struct matrix_numbers n = {.scale = ggml_fp16_to_fp32((ggml_fp16_t)groups->scale[super]) *
                                         (float)(sub * unit)};
 
     if (desc->zero_kind == TMAC_ZERO_MINIMUM)
-        n.minimum = ggml_fp16_to_fp32((ggml_fp16_t)groups->minimum[g]) * (float)sub_minimum;
+        n.minimum = ggml_fp16_to_fp32((ggml_fp16_t)groups->minimum[super]) * (float)sub_minimum;
     else
         n.zero = desc->zero_kind == TMAC_ZERO_CONSTANT ? desc->zero : symmetric;
     return n;

@@ -37,11 +37,10 @@ INLINE uint8x16_t index_at(const uint8_t *plane, const int g, const int i, const
     return split ? byte : g < 4 ? vandq_u8(byte, vdupq_n_u8(15)) : vshrq_n_u8(byte, 4);
 }
 
-/* Keeps the compiler from regrouping the additions that lead to a sum, which takes registers. */
-INLINE uint16x8_t keep_order(uint16x8_t sum)
+/* sum + pair; gcc is not to regroup the additions that lead to it, which would take registers. */
+INLINE uint16x8_t add_in_order(uint16x8_t sum, uint16x8_t pair)
 {
-    __asm__("" : "+w"(sum));
-    return sum;
+    return (uint16x8_t)vec_here((vec)vaddq_u16(sum, pair));
 }
 
 /* Adds what 16 rows have in tables a and b. */
@@ -51,10 +50,8 @@ INLINE void add_pair(uint16x8_t sum[2], const uint8_t *tables, const int a, uint
     const uint8x16_t va = vqtbl1q_u8(vld1q_u8(tables + 16 * a), index_a);
     const uint8x16_t vb = vqtbl1q_u8(vld1q_u8(tables + 16 * b), index_b);
 
-    sum[0] = vaddq_u16(sum[0], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
-    sum[1] = vaddq_u16(sum[1], vaddl_high_u8(va, vb));
-    sum[0] = keep_order(sum[0]);
-    sum[1] = keep_order(sum[1]);
+    sum[0] = add_in_order(sum[0], vaddl_u8(vget_low_u8(va), vget_low_u8(vb)));
+    sum[1] = add_in_order(sum[1], vaddl_high_u8(va, vb));
 }
 
 /* One plane of one step: tables j and 4 + j, which share bytes of a cell, or those of one half. */
@@ -68,8 +65,8 @@ INLINE void add_step(uint16x8_t sum[][WORDS], const uint8_t *plane, const uint8_
         const int a = is_whole(part) ? pair : first + 2 * pair, b = is_whole(part) ? a + 4 : a + 1;
         uint8x16_t index_a[2], index_b[2];
 
-        if (kind.split) /* gcc would load all indices first, and spill them */
-            __asm__ volatile("");
+        if (kind.split)
+            vec_in_order();
         UNROLL
         for (int i = 0; i < 2; i++) {
             index_a[i] = index_at(plane, a, i, kind.split);

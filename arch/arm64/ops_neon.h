@@ -86,16 +86,6 @@ INLINE vec vec_left_bytes(vec v, const int bits)
     return v << (uint8_t)bits;
 }
 
-INLINE vec vec_sub32(vec a, vec b)
-{
-    return (vec)((uint32x4_t)a - (uint32x4_t)b);
-}
-
-INLINE vec vec_mul_add32(vec sum, vec a, vec b)
-{
-    return (vec)vmlaq_u32((uint32x4_t)sum, (uint32x4_t)a, (uint32x4_t)b);
-}
-
 /* a.low * b.low + a.high * b.high, of the signed words of each lane */
 INLINE vec vec_madd16(vec a, vec b)
 {

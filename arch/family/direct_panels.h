@@ -44,14 +44,6 @@ INLINE bool pass_is_aside(const struct pass_kind kind)
     return kind.inputs * kind.vectors <= 8;
 }
 
-INLINE void pass_next(struct pass *at, const struct pass_kind kind)
-{
-    if (kind.cells)
-        vec_prefetch(at->codes, pass_step_bytes(kind));
-    at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
-    at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
-}
-
 INLINE void sums_rows(const dot_sum sum[PASS_SUMS], const struct pass_kind kind,
                       vec total[PASS_SUMS])
 {
@@ -72,7 +64,7 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
             sum[i] = dot_zero();
         for (; steps > 0; steps--) {
             pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
-            pass_next(at, kind);
+            pass_next(&at->codes, &at->x, kind);
         }
         sums_rows(sum, kind, total);
         return;
@@ -82,10 +74,10 @@ INLINE void pass_steps(struct pass *at, const struct pass_kind kind, int steps, 
         total[i] = vec_zero();
     for (; steps > 0; steps -= chain) {
         pass_step(at->codes, at->x, kind, 0, GROUPS, true, sum);
-        pass_next(at, kind);
+        pass_next(&at->codes, &at->x, kind);
         for (int s = 1; s < chain && s < steps; s++) {
             pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
-            pass_next(at, kind);
+            pass_next(&at->codes, &at->x, kind);
         }
         UNROLL
         for (int i = 0; i < kind.inputs * kind.vectors; i++)
@@ -145,7 +137,7 @@ INLINE void pass_part(const struct tmac_tile *tile, struct pass *at, const struc
     pass_step(at->codes, at->x, kind, begin, end, true, sum);
     sums_rows(sum, kind, total);
     if (end == GROUPS)
-        pass_next(at, kind);
+        pass_next(&at->codes, &at->x, kind);
     pass_block(tile, at, kind, number, total);
 }
 

@@ -19,7 +19,7 @@ INLINE dot_sum dot_zero(void)
     return vec_zero();
 }
 
-/* Not from 32 bits, as others do: no words could hold these. */
+/* For nested_many.h, whose sums start from numbers of 32 bits: not of words, but the template mentions it. */
 INLINE dot_sum dot_from(vec lanes)
 {
     return lanes;

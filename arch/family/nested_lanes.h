@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * NESTED, for dot products whose sums are scaled one group at a time by a multiplication of 32-bit lanes: any
  * group fits. The part of a dot_<how>.h that nested_gemv.h and nested_panels.h ask for.
- * Parameters: vec_madd16(), vec_mul_add32(). */
+ * Parameters: vec_madd16(). */
 #ifndef TMAC_NESTED_LANES_H
 #define TMAC_NESTED_LANES_H
 
@@ -21,7 +21,7 @@ INLINE vec group_sub(vec pair, const int which)
 
 INLINE vec scale_group(vec sum, dot_sum group, vec sub)
 {
-    return vec_mul_add32(sum, dot_rows(group, TMAC_WIDTH_4), sub);
+    return vec_add32(sum, vec_mul32(dot_rows(group, TMAC_WIDTH_4), sub));
 }
 
 /* Sums that a group of 32 activations takes. */

@@ -24,7 +24,7 @@ static bool nested_centred_accepts(const struct tmac_spec *spec)
 
 static void nested_centred(const struct tmac_tile *tile)
 {
-    all_runs(tile, (struct nested_way){.passes = tile->minimum ? centred_minimum : centred});
+    all_runs(tile, NULL, tile->minimum ? centred_minimum : centred);
 }
 
 /* 2 bits with minimums, 3 bits without. */
@@ -55,9 +55,9 @@ static void scale_run_3(struct nested_run *run)
 static void nested_scaled(const struct tmac_tile *tile)
 {
     if (tile->minimum)
-        all_runs(tile, (struct nested_way){.prepare = scale_run_2, .passes = scaled_minimum});
+        all_runs(tile, scale_run_2, scaled_minimum);
     else
-        all_runs(tile, (struct nested_way){.prepare = scale_run_3, .passes = scaled});
+        all_runs(tile, scale_run_3, scaled);
 }
 
 #endif

@@ -138,15 +138,6 @@ INLINE void nested_pass_floats(const struct nested_pass *at, const struct pass_k
     }
 }
 
-/* The next step. */
-INLINE void nested_pass_next(struct nested_pass *at, const struct pass_kind kind)
-{
-    if (kind.cells)
-        vec_prefetch(at->codes, pass_step_bytes(kind));
-    at->codes = vec_opaque(at->codes + pass_step_bytes(kind));
-    at->x = vec_opaque(at->x + TMAC_STEP_K * kind.batch);
-}
-
 /* Sums of the codes of a block, which are scaled: as if there were one level of scales. */
 INLINE void scaled_totals(const struct tmac_tile *tile, struct nested_pass *at,
                           const struct pass_kind kind, vec total[PASS_SUMS])
@@ -160,7 +151,7 @@ INLINE void scaled_totals(const struct tmac_tile *tile, struct nested_pass *at,
     at->start += TMAC_MAX_PANEL;
     for (int k = 0; k < tile->block_k; k += TMAC_STEP_K) {
         pass_step(at->codes, at->x, kind, 0, GROUPS, false, sum);
-        nested_pass_next(at, kind);
+        pass_next(&at->codes, &at->x, kind);
     }
     UNROLL
     for (int i = 0; i < kind.inputs * kind.vectors; i++)
@@ -186,7 +177,7 @@ INLINE void nested_totals(const struct tmac_tile *tile, struct nested_pass *at,
         nested_pass_step(at, kind, total);
         if (kind.how == CENTRED_SUMS) /* two steps are a pair */
             at->start += k % 64 == 0 ? RUN_STARTS : TMAC_MAX_PANEL - RUN_STARTS;
-        nested_pass_next(at, kind);
+        pass_next(&at->codes, &at->x, kind);
     }
 }
 
@@ -330,7 +321,6 @@ typedef void nested_run_fn(struct nested_run *run);
     NESTED_PASSES(name##_16_minimum, __VA_ARGS__, HALF_STEP, MINIMUM, SCALED_SUMS)                 \
     NESTED_PASSES(name##_32, __VA_ARGS__, ONE_STEP, NO_MINIMUM, SCALED_SUMS)                       \
     NESTED_PASSES(name##_32_minimum, __VA_ARGS__, ONE_STEP, MINIMUM, SCALED_SUMS)
-/* Few inputs read cells, of which nothing else would see the codes again. */
 #define NESTED_CELLS(bits)                                                                         \
     NESTED_SIZES(cells_##bits##_2, 2, 2, NESTED_VECTORS, true, TMAC_WIDTH_##bits)                  \
     NESTED_SIZES(cells_##bits##_4, 4, 4, NESTED_VECTORS, true, TMAC_WIDTH_##bits)
@@ -380,15 +370,12 @@ RUN_WORDS(words_u4_minimum, OWN_U4_MINIMUM)
 RUN_WORDS(words_i8, OWN_I8)
 RUN_WORDS(words_i8_minimum, OWN_I8_MINIMUM)
 
-/* How a tile's runs are multiplied: by `passes`, after `prepare`, which may be NULL. */
-struct nested_way {
-    bool cells;
-    nested_run_fn *prepare, *passes;
-};
-
-/* All runs of a tile. Chunks start at super-groups, and so does every run: 256 is a multiple of all. */
-static void all_runs(const struct tmac_tile *tile, const struct nested_way way)
+/* All runs of a tile: `passes` multiplies one, after `prepare`, which may be NULL. Few inputs read cells, of which
+ * nothing else would see the codes again. Chunks start at super-groups, and so does every run: 256 is a multiple of
+ * all. */
+static void all_runs(const struct tmac_tile *tile, nested_run_fn *prepare, nested_run_fn *passes)
 {
+    const bool cells_stay = tile->batch < TMAC_MAX_PANEL;
     static nested_run_fn *const words[OWN_KINDS] = {words_u4, words_u4_minimum, words_i8,
                                                     words_i8_minimum};
     const size_t cell_bytes = tmac_cell_bytes(TMAC_LAYOUT_NESTED, tile->width);
@@ -404,13 +391,13 @@ static void all_runs(const struct tmac_tile *tile, const struct nested_way way)
         run.steps = left < UNPACKED_STEPS ? left : UNPACKED_STEPS;
         run.ahead = ahead_of(cells + UNPACKED_STEPS * cell_bytes, UNPACKED_STEPS * cell_bytes,
                              tile->panels);
-        run.codes = way.cells ? cells : run.unpacked[0].codes[0][0];
-        if (!way.cells)
+        run.codes = cells_stay ? cells : run.unpacked[0].codes[0][0];
+        if (!cells_stay)
             unpack_steps(run.unpacked, cells, run.steps, tile->width);
         words[own_kind(tile)](&run);
-        if (way.prepare)
-            way.prepare(&run);
-        way.passes(&run);
+        if (prepare)
+            prepare(&run);
+        passes(&run);
     }
 }
 
@@ -431,13 +418,10 @@ static void nested_panels(const struct tmac_tile *tile)
     static nested_run_fn *const unpacked[2][2] = NESTED_SIZE_NAMES(unpacked);
     const bool wide = tile->nested.group_k == TMAC_STEP_K, minimum = tile->minimum != NULL;
 
-    if (tile->batch == TMAC_MAX_PANEL)
-        all_runs(tile, (struct nested_way){.passes = unpacked[wide][minimum]});
-    else
-        all_runs(tile,
-                 (struct nested_way){
-                     .cells = true,
-                     .passes = cells[tile->batch / 4][nested_width(tile->width)][wide][minimum]});
+    all_runs(tile, NULL,
+             tile->batch == TMAC_MAX_PANEL
+                 ? unpacked[wide][minimum]
+                 : cells[tile->batch / 4][nested_width(tile->width)][wide][minimum]);
 }
 
 #endif

@@ -2,7 +2,7 @@
  * Several inputs: the integers of a pass, which sums some row vectors times some inputs in registers. Codes come
  * out of cells, or have been unpacked.
  *
- * Parameters, of the tier: PASS_SUMS, the vectors x inputs of a pass; UNPACKED_INPUTS, how many of them are
+ * Parameters, of the tier or its dot product: PASS_SUMS, the vectors x inputs of a pass; UNPACKED_INPUTS, how many of them are
  * inputs where codes are unpacked. */
 #ifndef TMAC_PASS_H
 #define TMAC_PASS_H
@@ -94,6 +94,15 @@ INLINE void pass_step(const uint8_t *codes, const uint8_t *x, const struct pass_
         pass_cell(codes, x, kind, begin, end, start, sum);
     else
         pass_unpacked(codes, x, kind, begin, end, start, sum);
+}
+
+/* On to the next step. */
+INLINE void pass_next(const uint8_t **codes, const uint8_t **x, const struct pass_kind kind)
+{
+    if (kind.cells)
+        vec_prefetch(*codes, pass_step_bytes(kind));
+    *codes = vec_opaque(*codes + pass_step_bytes(kind));
+    *x = vec_opaque(*x + TMAC_STEP_K * kind.batch);
 }
 
 #endif

@@ -120,6 +120,11 @@ INLINE vec vec_add32(vec a, vec b)
     return (vec)((vec_u32)a + (vec_u32)b);
 }
 
+INLINE vec vec_sub32(vec a, vec b)
+{
+    return (vec)((vec_u32)a - (vec_u32)b);
+}
+
 INLINE vec vec_mul32(vec a, vec b)
 {
     return (vec)((vec_u32)a * (vec_u32)b);

@@ -67,8 +67,9 @@ static const struct tmac_kernel *first_row(const struct tmac_context *context,
 uint32_t tmac_isa_up_to(const char *name)
 {
     for (int t = 0; t < TMAC_TIER_COUNT; t++) {
-        if (strcmp(name, tmac_tiers[t].name) == 0)
-        return TMAC_ISA_SCALAR | tmac_tiers[t].bit | tmac_tiers[t].requires;
+        const struct tmac_tier *tier = &tmac_tiers[t];
+        if (strcmp(name, tier->name) == 0)
+        return TMAC_ISA_SCALAR | tier->bit | tier->requires;
     }
     return 0;
 }

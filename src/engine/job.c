@@ -45,7 +45,7 @@ static int64_t table_room(const struct tmac_job *job, bool is_short)
     const int count = team_count(job);
 
     if (is_short)
-        return count < MOST_ALONE ? count : MOST_ALONE;
+        return tmac_least(count, MOST_ALONE);
     return job->positions > job->batch ? job->positions : job->batch;
 }
 

@@ -25,6 +25,7 @@ static inline int64_t tmac_least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
+
 static inline int64_t tmac_clamp(int64_t n, int64_t least, int64_t most)
 {
     return n < least ? least : tmac_least(n, most);

@@ -58,8 +58,7 @@ static void put_scales(const struct tmac_run *run, size_t bytes, uint8_t *at,
 static void put_bytes(struct tmac_run run, uint8_t *super, const uint8_t *bytes)
 {
     for (int first = 0; first < run.groups; first += run.super_groups, super += run.super) {
-        const int left = run.groups - first;
-        const int count = left < run.super_groups ? left : run.super_groups;
+        const int count = (int)tmac_least(run.groups - first, run.super_groups);
         uint8_t *at = super;
         int i = first;
         for (; i + 1 < first + count; i += 2, at += run.pair) {

@@ -75,12 +75,11 @@ static bool make_case(struct multiply_case *c, const struct subject *subject, en
 static const struct tmac_kernel *below(const struct subject *subject, const struct multiply_case *c)
 {
     const struct tmac_kernel *found = NULL;
+    const struct tmac_tile *t = &c->tile;
 
     for (const struct subject *s = subjects; s < subject; s++)
-        if (s->kernel && s->kernel != s->scalar && s->tier != subject->tier &&
-            s->width == subject->width && s->kernel->layout == subject->kernel->layout &&
-            s->kernel->averages == subject->kernel->averages &&
-            (s->kernel->batches & 1u << c->batch) &&
+        if (subject_takes(s, t->layout, t->width, subject->kernel->averages, c->batch) &&
+            s->kernel != s->scalar && s->tier != subject->tier &&
             (!s->kernel->accepts || s->kernel->accepts(&c->spec)))
             found = s->kernel;
     return found;

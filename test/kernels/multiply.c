@@ -24,18 +24,11 @@ static uint64_t contest_number(const struct contest *contest)
            STREAM_MULTIPLY;
 }
 
-static bool takes_part(const struct subject *s, const struct contest *contest,
-                       enum tmac_batch batch)
-{
-    return s->kernel->layout == contest->layout && s->width == contest->width &&
-           s->kernel->averages == contest->averages && (s->kernel->batches & 1u << batch);
-}
-
 static void find_subjects(struct contest *contest, enum tmac_batch batch)
 {
     contest->count = 0;
     for (struct subject *s = NULL; (s = next_subject(s, FUNCTION_MULTIPLY));)
-        if (takes_part(s, contest, batch))
+        if (subject_takes(s, contest->layout, contest->width, contest->averages, batch))
             contest->subjects[contest->count++] = s;
 }
 

@@ -135,6 +135,15 @@ void subjects_init(void)
     add_emulated(usable);
 }
 
+bool subject_takes(const struct subject *subject, enum tmac_layout layout, tmac_width width,
+                   bool averages, enum tmac_batch batch)
+{
+    const struct tmac_kernel *row = subject->kernel;
+
+    return row && row->layout == layout && subject->width == width && row->averages == averages &&
+           (row->batches & 1u << batch);
+}
+
 bool subject_runs(const struct subject *subject)
 {
     const char *only = getenv("TMAC_TEST_ONLY");

@@ -45,6 +45,9 @@ const struct tmac_kernel *scalar_kernel(enum tmac_layout layout, tmac_width widt
 /* To go through those of a function that run, but for scalar's kernels, which are what the others must
  * equal: NULL gives the first, the last gives NULL. */
 struct subject *next_subject(struct subject *after, int function);
+/* Whether it is a kernel for these weights, and for batches of this size. */
+bool subject_takes(const struct subject *subject, enum tmac_layout layout, tmac_width width,
+                   bool averages, enum tmac_batch batch);
 /* Not failed, and not left out by TMAC_TEST_ONLY, a part of a name. */
 bool subject_runs(const struct subject *subject);
 
